@@ -1,0 +1,61 @@
+"""Which source files a stage's result depends on, found by following its imports.
+
+Snakemake compares declared inputs by content, and sees no imported module; so each rule declares what this
+module finds. Settings and the plumbing around a stage are left out: a rule gets every value it may see as a
+parameter, and a comment beside a default must not retrain.
+"""
+
+import ast
+from functools import cache
+from pathlib import Path
+
+from weighbridge.digest import sha256_file, sha256_json
+
+_NOT_COUNTED = frozenset(
+    f"weighbridge/{name}.py"
+    for name in ("__init__", "cli", "code", "documents", "errors", "manifest", "paths", "plan", "settings", "tasks")
+)
+
+
+def closure(root: Path, *modules: str) -> tuple[str, ...]:
+    """Return the files (relative to *root*) of the modules and of all they import from the project.
+
+    Modules that don't lie below *root* (installed libraries) are passed over. Imports inside functions count.
+    """
+    found: set[str] = set()
+    waiting = [file for module in modules for file in _files(root, module)]
+    while waiting:
+        file = waiting.pop()
+        if file in found:
+            continue
+        found.add(file)
+        if file not in _NOT_COUNTED:
+            waiting.extend(target for module in _imports(root / file) for target in _files(root, module))
+    return tuple(sorted(found - _NOT_COUNTED))
+
+
+def digest(root: Path, files: tuple[str, ...]) -> str:
+    """Return one digest for the files' names and contents."""
+    return sha256_json([[file, sha256_file(root / file)] for file in files])
+
+
+@cache
+def _imports(path: Path) -> tuple[str, ...]:
+    names: list[str] = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), filename=str(path))):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return tuple(names)
+
+
+@cache
+def _files(root: Path, module: str) -> tuple[str, ...]:
+    """Return the module's file and the ``__init__.py`` of each package above it, where it is the project's own."""
+    parts = module.split(".")
+    if not parts[0] or not (root / parts[0]).is_dir():
+        return ()
+    files = [Path(*parts[: i + 1], "__init__.py") for i in range(len(parts))]
+    files.append(Path(*parts).with_suffix(".py"))
+    return tuple(file.as_posix() for file in files if (root / file).is_file())

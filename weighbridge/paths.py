@@ -1,0 +1,78 @@
+"""Where everything lies, relative to the project's root; used by the rules and by the stages alike."""
+
+from pathlib import Path
+
+CONFIG = Path("config/config.yaml")
+GATES = Path("config/gates.yaml")
+LOCK = Path("requirements.lock")
+
+RAW = Path("data/raw")
+RAW_POINTER = Path("data/raw.dvc")
+RAW_RECORD = Path("results/raw.yaml")
+
+PROCESSED = Path("data/processed")
+PROCESSED_POINTER = Path("data/processed.dvc")
+SPLITS = ("train", "validation", "test")
+PROFILE = PROCESSED / "profile.yaml"
+DATASET_PAGE = Path("results/dataset.md")
+
+RUNS = Path("results/runs")
+CHAMPION = Path("results/champion.yaml")
+PACKAGE = Path("results/package.yaml")
+BASELINE = Path("results/baseline")
+
+WEIGHING = Path("results/weighing/weighing.yaml")
+PREDICTIONS = Path("results/weighing/predictions.parquet")
+METRICS = Path("models/metrics.yaml")
+VERDICT = Path("results/verdict.yaml")
+FIGURES = Path("results/figures")
+PLOTS = Path("models/plots")
+RELEASE = Path("results/release.yaml")
+SUMMARY = Path("results/summary.txt")
+LEDGER = Path("runs")
+
+FIGURE_NAMES = (
+    "candidates", "learning_curves", "roc", "precision_recall", "calibration", "confusion", "slices", "gates",
+)  # fmt: skip
+
+# What a release is made of: uncommitted changes here forbid a tag.
+SOURCES = (
+    "Snakefile", "workflow", "config", "project", "weighbridge", "dvc.yaml", "requirements.lock",
+    "environment.yml", "pyproject.toml", "data", "models", ".dvc/config", ".dvcignore",
+)  # fmt: skip
+
+
+def split(name: str) -> Path:
+    """Return the table of one split."""
+    return PROCESSED / f"{name}.parquet"
+
+
+def run(candidate: str, seed: int | str) -> Path:
+    """Return the folder of one run."""
+    return RUNS / candidate / str(seed)
+
+
+def bundle(name: str) -> Path:
+    """Return the bundle's folder."""
+    return Path("models") / name
+
+
+def pointer(name: str) -> Path:
+    """Return the bundle's DVC pointer."""
+    return Path("models") / f"{name}.dvc"
+
+
+def manifest(name: str) -> Path:
+    """Return the manifest, as a release commit holds it."""
+    return Path("models") / f"{name}.yaml"
+
+
+def card(name: str) -> Path:
+    """Return the model card, as a release commit holds it."""
+    return Path("models") / f"{name}.md"
+
+
+def generated(name: str) -> tuple[str, ...]:
+    """Return what the pipeline itself writes into tracked folders; a release doesn't call these uncommitted."""
+    made = (pointer(name), manifest(name), card(name), METRICS, PLOTS, PROCESSED_POINTER)
+    return tuple(path.as_posix() for path in made)

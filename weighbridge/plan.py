@@ -1,0 +1,188 @@
+"""From the configuration to what each rule is told: its settings as one string, and its source files."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from weighbridge import code, documents, paths, tasks
+from weighbridge.digest import canonical_json
+from weighbridge.errors import SettingsError
+from weighbridge.evidence import gates
+from weighbridge.settings import Config, GateFile, Settings
+
+_SECRET_KEY = re.compile(
+    r"(.*[_-])?(password|passwd|secret|token|credentials?|(api|access|private|secret)[_-]?key([_-]?id)?)", re.IGNORECASE
+)
+_SECRET_VALUE = re.compile(
+    r"AKIA[0-9A-Z]{16}|gh[opsu]_[A-Za-z0-9]{30,}|github_pat_\w{30,}|glpat-[\w-]{16,}|hf_[A-Za-z0-9]{30,}"
+    r"|sk-[\w-]{20,}|xox[abprs]-[\w-]{10,}|-----BEGIN [A-Z ]*PRIVATE KEY-----|\w+://[^/\s:@]+:[^/\s@]+@"
+)
+
+
+def load(root: Path, overlay: Mapping[str, Any] | None = None, overlay_files: Sequence[Path] = ()) -> Settings:
+    """Read both files of ``config/``, lay *overlay* over them, and return the typed settings.
+
+    *overlay* is what Snakemake made of ``--configfile`` and ``--config``; *overlay_files* are read again, strictly,
+    for what Snakemake's own reader lets pass. Mappings are merged key by key, lists are replaced.
+
+    Raises:
+        SettingsError: naming file, line, key, what was found and what was expected, all problems at once.
+    """
+    config = documents.read(root / paths.CONFIG)
+    gate_file = documents.read(root / paths.GATES)
+    config, gate_file = _shown_from(root, config), _shown_from(root, gate_file)
+    for file in overlay_files:
+        documents.read(file)
+    extra = dict(overlay or {})
+    gate_extra = {"gates": extra.pop("gates")} if "gates" in extra else {}
+    config, gate_file = _merged(config, extra), _merged(gate_file, gate_extra)
+    for document in (config, gate_file):
+        _refuse_secrets(document.value, (), document)
+    settings = Settings(
+        config=documents.typed(config, Config),
+        gates=documents.typed(gate_file, GateFile),
+    )
+    _check(settings, config)
+    return settings
+
+
+def _shown_from(root: Path, document: documents.Document) -> documents.Document:
+    """Name the document relative to the project's root in messages."""
+    source = Path(document.source)
+    name = source.relative_to(root).as_posix() if source.is_relative_to(root) else document.source
+    return msgspec.structs.replace(document, source=name)
+
+
+def _merged(document: documents.Document, overlay: Mapping[str, Any]) -> documents.Document:
+    if not overlay:
+        return document
+    lines = dict(document.lines)
+    value = _merge(document.value or {}, overlay, (), lines)
+    return msgspec.structs.replace(document, source=f"{document.source} with overlay", value=value, lines=lines)
+
+
+def _merge(base: Any, over: Any, path: tuple[str, ...], lines: dict[Any, int]) -> Any:
+    if not (isinstance(base, dict) and isinstance(over, Mapping)):
+        for known in [known for known in lines if known[: len(path)] == path]:
+            del lines[known]
+        return over
+    merged = dict(base)
+    for key, item in over.items():
+        merged[key] = _merge(base.get(key), item, (*path, key), lines)
+    return merged
+
+
+def _refuse_secrets(value: Any, path: documents.Path_, document: documents.Document) -> None:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if isinstance(item, str) and item and _SECRET_KEY.fullmatch(str(key)):
+                raise SettingsError(
+                    f"{document.where((*path, key))}: looks like a secret; the configuration is recorded in every "
+                    "release. Remove it, and let the code read it from the environment"
+                )
+            _refuse_secrets(item, (*path, key), document)
+    elif isinstance(value, list):
+        for i, item in enumerate(value):
+            _refuse_secrets(item, (*path, i), document)
+    elif isinstance(value, str) and _SECRET_VALUE.search(value):
+        raise SettingsError(
+            f"{document.where(path)}: the value looks like a secret; the configuration is recorded in every release. "
+            "Remove it, and let the code read it from the environment"
+        )
+
+
+def _check(settings: Settings, document: documents.Document) -> None:
+    config = settings.config
+    split = config.data.split
+    if not split.start < split.validation < split.test < split.end:
+        raise SettingsError(
+            f"{document.where(('data', 'split'))}: found start {split.start}, validation {split.validation}, "
+            f"test {split.test}, end {split.end}; expected each to be later than the one before"
+        )
+    if len(set(config.seeds)) != len(config.seeds):
+        raise SettingsError(f"{document.where(('seeds',))}: found {list(config.seeds)}; expected different seeds")
+    if not re.fullmatch(r"[^<>\n]+ <[^<>@\s]+@[^<>@\s]+>", config.card.owner):
+        raise SettingsError(
+            f"{document.where(('card', 'owner'))}: found {config.card.owner!r}; expected 'Name <name@example.org>'"
+        )
+    gates.check(settings.gates, config.metrics, config.select)
+
+
+class Plan:
+    """The settings, and from them the parameters and source files of each rule."""
+
+    def __init__(self, settings: Settings, root: Path) -> None:
+        self.settings = settings
+        self.config = settings.config
+        self.root = root
+
+    def settings_of(self, stage: str, candidate: str = "") -> str:
+        """Return the task of *stage* as canonical JSON."""
+        return canonical_json(self.task(stage, candidate))
+
+    def code_of(self, stage: str, candidate: str = "") -> list[str]:
+        """Return the source files whose change re-runs *stage*."""
+        modules = [f"weighbridge.stages.{stage}", *self._project_modules(stage, candidate)]
+        return list(code.closure(self.root, *modules))
+
+    def code_digest(self, stage: str, candidate: str = "") -> str:
+        """Return one digest of :meth:`code_of`."""
+        return code.digest(self.root, tuple(self.code_of(stage, candidate)))
+
+    def _project_modules(self, stage: str, candidate: str) -> list[str]:
+        data = self.config.data
+        models = [self.config.candidates[candidate].model] if candidate else []
+        if stage == "package":
+            models = [known.model for known in self.config.candidates.values()]
+        named = {
+            "fetch": [data.fetch],
+            "preprocess": [data.load, data.schema],
+            "train": models,
+            "evaluate": models,
+            "package": models,
+        }
+        return [path.partition(":")[0] for path in named.get(stage, [])]
+
+    def task(self, stage: str, candidate: str = "") -> Any:
+        """Return what *stage* is told, as a record of :mod:`weighbridge.tasks`."""
+        config = self.config
+        common: dict[str, Any] = {"name": config.name, "data_schema": config.data.schema}
+        if stage in {"train", "evaluate"}:
+            common |= {"candidate": config.candidates[candidate], "threads": config.threads}
+        measured = {"names": config.metrics.names, "threshold": config.metrics.threshold}
+        match stage:
+            case "preprocess":
+                return tasks.PreprocessTask(data=config.data)
+            case "train":
+                return tasks.TrainTask(**common)
+            case "evaluate":
+                return tasks.EvaluateTask(**common, **measured)
+            case "package":
+                return tasks.PackageTask(
+                    **common,
+                    candidates=config.candidates,
+                    seeds=config.seeds,
+                    threads=config.threads,
+                    metric=config.select.metric,
+                    threshold=config.metrics.threshold,
+                )
+            case "weigh":
+                return tasks.WeighTask(**common, metrics=config.metrics)
+            case "judge":
+                return tasks.JudgeTask(
+                    name=config.name,
+                    gates=self.settings.gates,
+                    metric=config.select.metric,
+                    intended_use=config.card.intended_use,
+                )
+            case "draw":
+                return tasks.DrawTask(
+                    name=config.name, metric=config.select.metric, threshold=config.metrics.threshold
+                )
+            case "release":
+                return tasks.ReleaseTask(config=config, gates=self.settings.gates)
+            case _:
+                raise ValueError(stage)

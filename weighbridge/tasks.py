@@ -1,0 +1,104 @@
+"""What each stage is told: the part of the configuration that it may see, and no more.
+
+A rule passes its task as canonical JSON; so a change of the configuration re-runs exactly the stages that see it.
+"""
+
+from typing import Any, TypeVar
+
+import msgspec
+
+from weighbridge.settings import Candidate, Config, Data, GateFile, ImportPath, Metrics, Name, Release, Section
+
+T = TypeVar("T")
+
+
+class FetchTask(Section):
+    """Where raw files come from; *address* is DVC's name for what is there now, or ought to be."""
+
+    fetch: ImportPath
+    address: str | None
+
+
+class PreprocessTask(Section):
+    """How rows are read and split."""
+
+    data: Data
+
+
+class TrainTask(Section):
+    """What is trained."""
+
+    name: Name
+    candidate: Candidate
+    data_schema: ImportPath
+    threads: int
+
+
+class EvaluateTask(Section):
+    """How validation rows are measured, and what is needed to load the model."""
+
+    name: Name
+    candidate: Candidate
+    data_schema: ImportPath
+    threads: int
+    names: tuple[str, ...]
+    threshold: float
+
+
+class PackageTask(Section):
+    """How the champion is chosen and exported."""
+
+    name: Name
+    candidates: dict[Name, Candidate]
+    seeds: tuple[int, ...]
+    data_schema: ImportPath
+    threads: int
+    metric: str
+    threshold: float
+
+
+class WeighTask(Section):
+    """How the bundle is measured."""
+
+    name: Name
+    data_schema: ImportPath
+    metrics: Metrics
+
+
+class JudgeTask(Section):
+    """What must hold, and what the derived version depends on besides."""
+
+    name: Name
+    gates: GateFile
+    metric: str
+    intended_use: str
+
+
+class DrawTask(Section):
+    """What the pictures need to know."""
+
+    name: Name
+    metric: str
+    threshold: float
+
+
+class ReleaseTask(Section):
+    """All settings: the manifest records them."""
+
+    config: Config
+    gates: GateFile
+
+    @property
+    def release(self) -> Release:
+        """The release's own section."""
+        return self.config.release
+
+
+def decode(text: str, kind: type[T]) -> T:
+    """Return the task in the JSON *text*, which only our own rules write."""
+    return msgspec.json.decode(text, type=kind)
+
+
+def plain(value: Any) -> Any:  # a record
+    """Return a record as plain dicts and lists."""
+    return msgspec.to_builtins(value)
