@@ -15,8 +15,11 @@ class FileEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One file of a folder: its path relative to it (with ``/``), size in bytes and SHA-256."""
 
     path: str
+    """Path relative to the folder, with ``/``."""
     bytes: int
+    """Size in bytes."""
     sha256: str
+    """SHA-256 of the file's bytes."""
 
 
 def canonical_json(value: Any) -> str:  # noqa: ANN401 - any JSON value

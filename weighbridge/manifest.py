@@ -25,22 +25,34 @@ class Framework(Record):
     """The library that fitted the model."""
 
     name: str
+    """Name of the library, as it is installed."""
     version: str
+    """Its installed version."""
 
 
 class ModelInfo(Record):
     """Which model this is, in the shape that other tools look for."""
 
     id: str
+    """Name and version, such as ``flights-v1.2.0``."""
     name: str
+    """Name of the model."""
     version: str
+    """Semantic version, such as ``1.2.0``."""
     run: str
+    """Id of the run that made the weights."""
     created: str
+    """When it was released (UTC)."""
     author: str
+    """Who released it, ``Name <address>``."""
     team: str
+    """The team that answers for it."""
     project: str
+    """The project or product it serves."""
     task: str
+    """What kind of prediction it makes."""
     description: str
+    """What it does, in a sentence."""
     framework: Framework
     performance: dict[str, float]
     """Each test metric's value by its name, and ``latency_ms`` (the median of one row)."""
@@ -50,38 +62,56 @@ class Feature(Record):
     """One input column as the data has it; *known* is hours before the prediction."""
 
     name: str
+    """Name of the column."""
     type: str
+    """``number`` or ``string``."""
     unit: str
+    """Unit of measure; empty where it has none."""
     known_hours_before: float
+    """Hours before the prediction at which its value is known."""
     missing_share: float
+    """Share of training rows without a value, from 0 to 1."""
     description: str
+    """What the column means."""
 
 
 class Split(Record):
     """One part of the data: its rows, what time they span, and the digest of its file."""
 
     rows: int
+    """Number of rows."""
     groups: int | None
+    """Number of groups of rows that depend on each other; none without such a column."""
     first: str | None
+    """Time of the first row."""
     last: str | None
+    """Time of the last row."""
     target_rate: float
+    """Share of rows whose target is 1."""
     sha256: str
+    """SHA-256 of the part's file."""
 
 
 class Check(Record):
     """One check of the data: its name, whether it held, and what was seen."""
 
     name: str
+    """Name of the check."""
     passed: bool
+    """Whether it held."""
     found: str
+    """What was seen, in words."""
 
 
 class Raw(Record):
     """The raw files: by SHA-256, and DVC's address of the folder."""
 
     sha256: str
+    """One SHA-256 for all raw files: of the list of their paths and digests."""
     dvc: str
+    """DVC's address of the folder."""
     files: tuple[FileEntry, ...]
+    """Each raw file."""
 
 
 class DataSection(Record):
@@ -89,77 +119,119 @@ class DataSection(Record):
 
     raw: Raw
     source: str
+    """Where the data is from."""
     licence: str
+    """Licence of the data."""
     rows: int
+    """Rows in all splits together."""
     dropped_rows: int
+    """Rows left out for want of a target."""
     target: str
+    """Name of the column to predict."""
     labels: tuple[str, ...]
+    """The meaning of 0 and of 1."""
     split_rule: str
+    """How rows were divided, in words."""
     splits: dict[str, Split]
+    """Each part, by name: ``train``, ``validation`` and ``test``."""
     features: tuple[Feature, ...]
+    """Each input column, in order."""
     checks: tuple[Check, ...]
+    """Each check of the data."""
 
 
 class CodeSection(Record):
     """The code that ran: commit of the project, and a digest of the source files of each stage."""
 
     commit: str
+    """Commit that was checked out."""
     branch: str
+    """Branch that was checked out; empty where none was."""
     repository: str
+    """Address of the repository, without credentials; empty without a remote."""
     dirty_files: tuple[str, ...]
+    """Files that differed from the commit."""
     dirty_sha256: str | None
+    """SHA-256 of their differences; none where there are none."""
     stages: dict[str, str]
+    """Digest of the source files of each stage, by its name."""
 
 
 class Distribution(Record):
     """An installed distribution and the digest of its RECORD file."""
 
     name: str
+    """Name of the distribution."""
     version: str
+    """Its version, local part included."""
     record_sha256: str
+    """SHA-256 of its ``RECORD`` file, which holds the digest of each of its files."""
 
 
 class EnvironmentSection(Record):
     """What was installed, and the variables that may change results."""
 
     python: str
+    """Version of Python."""
     lock_sha256: str
+    """SHA-256 of ``requirements.lock``."""
     distributions: tuple[Distribution, ...]
+    """Each installed distribution."""
     os: str
+    """Operating system and its release."""
     libc: str
+    """C library and its version."""
     variables: dict[str, str]
+    """Environment variables that may change results, by name."""
 
 
 class Accelerator(Record):
     """One GPU or its like."""
 
     name: str
+    """Name of the device."""
     memory_mib: float
+    """Its memory in MiB."""
     driver: str
+    """Version of its driver."""
 
 
 class Hardware(Record):
     """The machine of the training, and what serving needs at least."""
 
     cpu: str
+    """Name of the processor."""
     instruction_sets: tuple[str, ...]
+    """Instruction sets that numeric kernels choose by."""
     cores: int
+    """Cores of the machine."""
     memory_mib: float
+    """Memory of the machine in MiB."""
     accelerators: tuple[Accelerator, ...]
+    """Each accelerator that was there."""
     blas: tuple[str, ...]
+    """Libraries of linear algebra and threads that were loaded."""
     required_memory_mib: float
+    """Memory in MiB that serving needs at least."""
     required_accelerator: str | None
+    """Accelerator that serving needs; none where it needs none."""
 
 
 class Parameters(Record):
     """What was asked for."""
 
     candidate: str
+    """Name of the candidate."""
     model: str
+    """Import path of the model."""
     hyperparameters: dict[str, Any]
+    """Arguments of the model."""
     fit: dict[str, Any]
+    """Settings of the training, for a network."""
     seed: int
+    """Seed of all random numbers."""
     threads: int
+    """Threads of the training."""
     settings: dict[str, Any]
     """The whole configuration as resolved, overlays included."""
 
@@ -168,218 +240,324 @@ class Training(Record):
     """How the training went; times in seconds, memory in MiB."""
 
     started: str
+    """When it started (UTC)."""
     ended: str
+    """When it ended (UTC)."""
     wall_seconds: float
+    """Time that passed, in seconds."""
     cpu_seconds: float
+    """Time of the processor, in seconds."""
     peak_memory_mib: float
+    """Largest memory in use, in MiB."""
     epochs: int | None
+    """Passes over the training rows; none for a model without."""
     best_epoch: int | None
+    """The pass whose weights were kept."""
     curve_sha256: str | None
+    """SHA-256 of the learning curve's file; none without one."""
     resumed_from: str | None
+    """Checkpoint that it went on from; none where it began anew."""
     cluster_job: str | None
+    """Id of the cluster's job; none on a machine of one's own."""
     host: str
+    """Name of the machine."""
 
 
 class Input(Record):
     """One input of the model: a column of one value a row; a missing value is NaN, or the empty string."""
 
     name: str
+    """Name of the input."""
     type: str
+    """``number`` or ``string``."""
     unit: str
+    """Unit of measure; empty where it has none."""
     may_be_missing: bool
+    """Whether a value may be missing."""
     optional: bool = False
+    """Whether the whole input may be left out."""
 
 
 class Output(Record):
     """One output of the model."""
 
     name: str
+    """Name of the output."""
     type: str
+    """Type of its values."""
     labels: tuple[str, ...]
+    """What its values stand for, in order."""
     meaning: str
+    """What it says, in words."""
 
 
 class Interface(Record):
     """What goes in and comes out."""
 
     inputs: tuple[Input, ...]
+    """Each input, in order."""
     outputs: tuple[Output, ...]
+    """Each output, in order."""
 
 
 class Artifact(Record):
     """One file of the bundle."""
 
     path: str
+    """Path within the bundle."""
     role: str
+    """What it is for."""
     bytes: int
+    """Size in bytes."""
     sha256: str
+    """SHA-256 of its bytes."""
 
 
 class Artifacts(Record):
     """The bundle: its files, one digest for all of them, and DVC's address."""
 
     files: tuple[Artifact, ...]
+    """Each file of the bundle."""
     content_sha256: str
+    """One SHA-256 for the whole bundle: of the list of its paths and digests."""
     dvc: str
+    """DVC's address of the bundle."""
     parameter_count: int
+    """Number of learned parameters."""
     loaded_memory_mib: float
+    """Memory in MiB that the loaded model takes."""
 
 
 class Parity(Record):
     """How closely ``model.onnx`` agrees with the native model, over real rows."""
 
     rows: int
+    """Rows that were compared."""
     largest_difference: float
+    """Largest difference of a probability."""
     changed_decisions: int
+    """Rows that were decided otherwise."""
 
 
 class Interval(Record):
     """A measured value with its interval at the stated confidence."""
 
     value: float
+    """The measured value."""
     low: float
+    """Lower end of the interval."""
     high: float
+    """Upper end of the interval."""
 
 
 class SeedScore(Record):
     """One seed's metrics on the validation rows."""
 
     seed: int
+    """The seed."""
     run: str
+    """Id of the run."""
     metrics: dict[str, float]
+    """Each metric's value, by its name."""
 
 
 class CandidateScore(Record):
     """A candidate's validation metrics: per seed, their mean and standard deviation (n - 1)."""
 
     seeds: tuple[SeedScore, ...]
+    """Each seed's metrics."""
     mean: dict[str, float]
+    """Mean over the seeds, by metric."""
     deviation: dict[str, float]
+    """Standard deviation over the seeds (n - 1), by metric."""
 
 
 class Slice(Record):
     """Metrics of a part of the test rows; *metrics* is empty where it holds one class only."""
 
     column: str
+    """The column that it is cut by."""
     value: str
+    """The column's value in these rows."""
     rows: int
+    """Number of rows."""
     metrics: dict[str, Interval]
+    """Each metric with its interval, by name."""
 
 
 class Serving(Record):
     """The bundle under measurement: one row at a time on one thread, then a batch."""
 
     latency_ms_p50: float
+    """Median time for one row, in milliseconds."""
     latency_ms_p95: float
+    """Time that 95 % of single rows stay below, in milliseconds."""
     latency_ms_p99: float
+    """Time that 99 % of single rows stay below, in milliseconds."""
     rows_per_second: float
+    """Rows a second, in batches."""
     load_seconds: float
+    """Time to load the model, in seconds."""
     peak_memory_mib: float
+    """Largest memory of the process, in MiB."""
     size_mib: float
+    """Size of the model on disk, in MiB."""
 
 
 class Change(Record):
     """A metric of this model minus that of the last release, on the same rows, resampled together."""
 
     baseline: float
+    """The last release's value."""
     difference: Interval
+    """This model's value minus the last release's, with its interval."""
 
 
 class Comparison(Record):
     """The last release beside this bundle. *reason* says why where it can't be measured."""
 
     release: str
+    """Tag of the last release."""
     comparable: bool
+    """Whether it could be measured on the same rows."""
     reason: str
+    """Why it could not be measured; empty where it could."""
     metrics: dict[str, Change]
+    """Each metric's change, by name."""
     changed_decisions: float | None
+    """Share of rows that are decided otherwise, from 0 to 1; none where unknown."""
     serving: Serving | None
+    """The last release's cost, measured beside; none where unknown."""
 
 
 class Calibration(Record):
     """Reliability on the test rows: expected calibration error over bins of equal count."""
 
     expected_calibration_error: float
+    """Mean distance of predicted from observed rates, weighted by rows."""
     bins: int
+    """Number of bins."""
 
 
 class Weighing(Record):
     """What ``weigh`` measured."""
 
     rows: int
+    """Test rows."""
     groups: int | None
+    """Groups that were resampled together; none where rows are independent."""
     group_by: str | None
+    """Column that names the group; none where rows are independent."""
     confidence: float
+    """Confidence of the intervals."""
     resamples: int
+    """Bootstrap resamples behind an interval."""
     threshold: float
+    """Probability from which a row is decided to be positive."""
     metrics: dict[str, Interval]
+    """Each metric on the test rows with its interval, by name."""
     slices: tuple[Slice, ...]
+    """Each part of the test rows that was measured apart."""
     calibration: Calibration
+    """How far probabilities can be taken at their word."""
     serving: Serving
+    """What it costs to serve."""
     comparison: Comparison | None
+    """The last release beside it; none before the first release."""
     test_sha256: str
+    """SHA-256 of the test rows' file."""
     content_sha256: str
+    """Digest of the bundle that was weighed."""
 
 
 class Performance(Record):
     """All that is known of how well the model does."""
 
     primary: str
+    """The metric that the champion was chosen by."""
     selected_from: dict[str, CandidateScore]
+    """Validation scores of each candidate, by name."""
     parity: Parity
+    """How closely ``model.onnx`` agrees with the native model."""
     test: Weighing
+    """What was measured on the test rows, with the files that ship."""
 
 
 class GateResult(Record):
     """One gate's verdict: ``pass``, ``fail``, ``inconclusive`` or ``not applicable``."""
 
     name: str
+    """Name of the gate."""
     kind: str
+    """Kind of the gate."""
     verdict: str
+    """``pass``, ``fail``, ``inconclusive`` or ``not applicable``."""
     rule: str
+    """What the gate demands, in words."""
     value: float | None
+    """The measured value; none where there is none."""
     bound: float | None
+    """The end of the interval that is held against the limit."""
     limit: float | None
+    """The limit."""
     short_by: float | None
     """By how much the bound misses the limit; ``None`` where it does not."""
     reason: str
+    """Why the verdict is what it is."""
 
 
 class Gates(Record):
     """The verdict: all gates, and the digest of the gate file's settings."""
 
     verdict: str
+    """``pass`` where every gate passed or didn't apply, else what stands in the way."""
     results: tuple[GateResult, ...]
+    """Each gate's verdict."""
     gates_sha256: str
+    """SHA-256 of the gates' settings."""
     loosened: tuple[str, ...]
+    """Limits that became easier since the last release, in words."""
 
 
 class Lineage(Record):
     """Where the version comes from."""
 
     previous: str | None
+    """Tag of the release before; none before the first."""
     bump: str
+    """Which part of the version went up: ``major``, ``minor`` or ``patch``; ``first`` for the first."""
     reasons: tuple[str, ...]
+    """Why, in words."""
     data_changes: tuple[str, ...]
+    """What changed in the data since then."""
     code_changes: tuple[str, ...]
+    """What changed in the code since then."""
 
 
 class CardSection(Record):
     """What people say about the model."""
 
     description: str
+    """What the model does, in a sentence."""
     intended_use: str
+    """What it is for, and what it isn't for."""
     business_requirements: str
+    """What it must do to be worth using."""
     limitations: str
+    """Where it fails."""
     owner: str
+    """Who answers for it."""
     contact: str
+    """Where to ask."""
     licence: str
+    """Licence of the weights."""
 
 
 class Manifest(Record):
     """All of it. Complete or not released."""
 
     schema: str
+    """Name and version of this format: ``weighbridge/v1``."""
     model_info: ModelInfo
     data: DataSection
     code: CodeSection

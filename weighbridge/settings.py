@@ -29,6 +29,8 @@ class TimeSplit(Section, tag_field="by", tag="time"):
     """First day that is left out."""
     start: Day = "0001-01-01"
     """First day of the training rows."""
+    timezone: str = "UTC"
+    """Time zone, such as ``America/New_York``, in which these days begin; that of the groups, where they are days."""
 
 
 class Data(Section):
@@ -138,15 +140,20 @@ class Floor(Section, tag_field="kind", tag="floor"):
     """A test metric's value may not be below (or above) a limit."""
 
     metric: str
+    """The metric, one of ``metrics.names``."""
     min: float | None = None
+    """Smallest value that passes; the lower end of the interval must reach it."""
     max: float | None = None
+    """Largest value that passes; the upper end of the interval must stay below it."""
 
 
 class NotWorse(Section, tag_field="kind", tag="not_worse"):
     """The metric's interval against the last release, on the same rows, must stay within a margin of loss."""
 
     metric: str
+    """The metric, one of ``metrics.names``."""
     margin: NotNegative
+    """Largest loss that is accepted, in the metric's own unit."""
 
 
 class Budget(Section, tag_field="kind", tag="budget"):
@@ -155,14 +162,18 @@ class Budget(Section, tag_field="kind", tag="budget"):
     quantity: Literal[
         "latency_ms_p50", "latency_ms_p95", "latency_ms_p99", "load_seconds", "peak_memory_mib", "size_mib"
     ]
+    """What is limited; its unit is in the name."""
     max: Annotated[float, msgspec.Meta(gt=0)]
+    """Largest value that passes."""
 
 
 class ParityGate(Section, tag_field="kind", tag="parity"):
     """``model.onnx`` must agree with the native model on all validation rows."""
 
     max_difference: Annotated[float, msgspec.Meta(gt=0)]
+    """Largest difference of a probability that passes."""
     max_changed_decisions: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """Largest number of rows that may be decided otherwise."""
 
 
 class Complete(Section, tag_field="kind", tag="complete"):
