@@ -13,7 +13,7 @@ from weighbridge.digest import sha256_file, sha256_json
 
 _NOT_COUNTED = frozenset(
     f"weighbridge/{name}.py"
-    for name in ("__init__", "cli", "code", "documents", "errors", "manifest", "paths", "plan", "settings", "tasks")
+    for name in ("__init__", "cli", "code", "documents", "errors", "machine", "manifest", "paths", "plan", "settings", "tasks")
 )
 
 

@@ -60,9 +60,23 @@ def resolve(path: str) -> Any:  # noqa: ANN401 - whatever the path names
     try:
         found: Any = importlib.import_module(module_name)
     except ImportError as problem:
-        raise SettingsError(f"{path}: can't import {module_name!r} ({problem}); check the path and that it is installed") from None
+        raise SettingsError(
+            f"{path}: can't import {module_name!r} ({problem}); check the path and that it is installed"
+        ) from None
     for part in attribute.split("."):
         if not hasattr(found, part):
             raise SettingsError(f"{path}: {module_name!r} has no {attribute!r}; check the spelling")
         found = getattr(found, part)
     return found
+
+
+def schema_at(path: str) -> Schema:
+    """Return the schema that the settings name.
+
+    Raises:
+        SettingsError: where the name isn't a :class:`Schema`.
+    """
+    schema = resolve(path)
+    if not isinstance(schema, Schema):
+        raise SettingsError(f"{path}: found a {type(schema).__name__}; expected a weighbridge.data.schema.Schema")
+    return schema

@@ -1,0 +1,286 @@
+"""The command ``weighbridge``: what people ask, and the stages as the workflow's rules call them.
+
+Nothing heavy is imported here: each command imports what it needs.
+"""
+
+import functools
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from weighbridge import __version__, machine
+from weighbridge.errors import WeighbridgeError
+
+F = TypeVar("F", bound=Callable[..., Any])
+_FORMATS = ("text", "yaml", "json", "proto")
+
+
+class _Commands(click.Group):
+    """Commands in the order of this file; an error of ours becomes its message and exit code."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except WeighbridgeError as error:
+            click.echo(f"weighbridge {ctx.invoked_subcommand}: {error}", err=True)
+            ctx.exit(error.exit_code)
+        except BrokenPipeError:
+            # The reader (head, less) has seen enough.
+            sys.stderr.close()
+            ctx.exit(0)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="weighbridge")
+def main() -> None:
+    """Train, weigh and release models; everything in Git and DVC.
+
+    \b
+    snakemake --cores all            the whole pipeline, from raw data to a tagged release
+    weighbridge check                what is wrong here, and how to mend it
+    weighbridge log                  releases and runs
+    weighbridge show latest          all that is known of a release
+    weighbridge diff v1.0.0 v1.1.0   what changed between two
+    """
+
+
+def _root() -> Path:
+    """Return the project's root: the nearest folder above that holds the configuration."""
+    from weighbridge.errors import SettingsError
+    from weighbridge.paths import CONFIG
+
+    here = Path.cwd().resolve()
+    for folder in (here, *here.parents):
+        if (folder / CONFIG).is_file():
+            if str(folder) not in sys.path:
+                sys.path.insert(0, str(folder))
+            return folder
+    raise SettingsError(f"no {CONFIG} in {here} or above; run this inside a project")
+
+
+def _settings(root: Path) -> Any:
+    from weighbridge import plan
+
+    return plan.load(root)
+
+
+@main.command()
+def check() -> None:
+    """Say what is wrong with settings, Git, DVC and the environment, and how to mend it.
+
+    \b
+    Example:
+        weighbridge check
+    """
+    from weighbridge.views import check as view
+
+    root = _root()
+    text, code = view.check(root, lambda: _settings(root))
+    click.echo(text)
+    sys.exit(code)
+
+
+@main.command()
+@click.option("--limit", "-n", default=20, show_default=True, help="Newest releases and runs to list; 0 for all.")
+@click.option("--runs/--no-runs", default=True, show_default=True, help="List the runs as well.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document instead of columns.")
+def log(limit: int, runs: bool, as_json: bool) -> None:  # noqa: FBT001 - click passes flags by name
+    """List releases, newest first, with metrics and verdicts; and the runs on record.
+
+    \b
+    Example:
+        weighbridge log --limit 5 --no-runs
+    """
+    from weighbridge.views import log as view
+
+    root = _root()
+    click.echo(view.log(root, None, limit=limit, runs=runs, json=as_json))
+
+
+@main.command()
+@click.argument("ref", default="latest")
+@click.option("--format", "form", type=click.Choice(_FORMATS), default="text", show_default=True, help="How to print it.")
+@click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="File to write instead.")
+def show(ref: str, form: str, output: Path | None) -> None:
+    """Show the manifest of REF: a version, a tag, a Git ref, a run id, or 'latest'.
+
+    \b
+    Example:
+        weighbridge show v1.0.0
+        weighbridge show flights@v1.0.0 --format json
+    """
+    from weighbridge.views import show as view
+
+    view.show(_root(), ref, form, output)
+
+
+@main.command()
+@click.argument("old")
+@click.argument("new")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document instead of words.")
+def diff(old: str, new: str, as_json: bool) -> None:  # noqa: FBT001 - click passes flags by name
+    """Say what changed from OLD to NEW: data, code, parameters, environment, metrics.
+
+    \b
+    Example:
+        weighbridge diff v1.0.0 v1.1.0
+    """
+    from weighbridge.views import diff as view
+
+    click.echo(view.diff(_root(), old, new, json=as_json))
+
+
+def _stage(function: F) -> F:
+    """Make a stage of *function*: takes ``--settings``; every failure is on record before it is reported."""
+
+    @main.command(name=function.__name__)
+    @click.option("--settings", required=True, metavar="JSON", help="What the stage may see; the rule passes it.")
+    @functools.wraps(function)
+    def command(settings: str, **options: Any) -> None:
+        root = _root()
+        try:
+            function(root, settings, **options)
+        except WeighbridgeError as error:
+            _record_failure(root, function.__name__, options, str(error))
+            raise
+        except MemoryError:
+            _record_failure(root, function.__name__, options, "out of memory")
+            raise WeighbridgeError("out of memory; give the job more, or make the data or the model smaller") from None
+        except OSError as error:
+            _record_failure(root, function.__name__, options, str(error))
+            raise WeighbridgeError(_in_words(error)) from None
+
+    return command  # type: ignore[return-value] # click's command stands in for the function
+
+
+def _in_words(error: OSError) -> str:
+    import errno
+
+    if error.errno == errno.ENOSPC:
+        return f"{error.filename or 'the disk'}: no space left; free some and run snakemake again, nothing is lost"
+    return f"{error.strerror or error}: {error.filename or ''}".rstrip(": ")
+
+
+def _record_failure(root: Path, stage: str, options: dict[str, Any], message: str) -> None:
+    """Put a failed attempt on record; where even that fails, the failure itself is the news."""
+    from weighbridge.documents import utc_now
+    from weighbridge.registry import ledger
+
+    entry = {"kind": "attempt", "status": "failed", "stage": stage, "error": message[:2000], "when": utc_now()}
+    try:
+        ledger.append(root, entry | {key: value for key, value in options.items() if key in {"candidate", "seed"}})
+    except (OSError, WeighbridgeError) as problem:
+        click.echo(f"weighbridge {stage}: the attempt could not be put on record: {problem}", err=True)
+
+
+def _run_options(function: F) -> F:
+    function = click.option("--candidate", required=True, help="Name of the candidate.")(function)
+    return click.option("--seed", required=True, type=click.IntRange(min=0), help="Seed of the run.")(function)
+
+
+def _code(root: Path, stage: str, path: str) -> str:
+    from weighbridge import code
+
+    module = path.partition(":")[0]
+    return code.digest(root, code.closure(root, f"weighbridge.stages.{stage}", module))
+
+
+@_stage
+def fetch(root: Path, settings: str) -> None:
+    """Stage: bring the raw files, and compare them with their pointer."""
+    from weighbridge.stages import fetch as stage
+    from weighbridge.tasks import FetchTask, decode
+
+    stage.run(root, decode(settings, FetchTask))
+
+
+@_stage
+def preprocess(root: Path, settings: str) -> None:
+    """Stage: check, split and profile the rows."""
+    from weighbridge.stages import preprocess as stage
+    from weighbridge.tasks import PreprocessTask, decode
+
+    stage.run(root, decode(settings, PreprocessTask))
+
+
+@_stage
+@_run_options
+def train(root: Path, settings: str, candidate: str, seed: int) -> None:
+    """Stage: train one candidate with one seed."""
+    from weighbridge.tasks import TrainTask, decode
+
+    task = decode(settings, TrainTask)
+    machine.fix_threads(task.threads)
+    from weighbridge.stages import train as stage
+
+    stage.run(root, candidate, seed, task, _code(root, "train", task.candidate.model))
+
+
+@_stage
+@_run_options
+def evaluate(root: Path, settings: str, candidate: str, seed: int) -> None:
+    """Stage: measure one run on the validation rows."""
+    from weighbridge.tasks import EvaluateTask, decode
+
+    task = decode(settings, EvaluateTask)
+    machine.fix_threads(task.threads)
+    from weighbridge.stages import evaluate as stage
+
+    stage.run(root, candidate, seed, task)
+
+
+@_stage
+def package(root: Path, settings: str) -> None:
+    """Stage: choose the champion and make the bundle that ships."""
+    from weighbridge.tasks import PackageTask, decode
+
+    task = decode(settings, PackageTask)
+    machine.fix_threads(task.threads)
+    from weighbridge.stages import package as stage
+
+    stage.run(root, task)
+
+
+@_stage
+def weigh(root: Path, settings: str) -> None:
+    """Stage: measure the bundle on the test rows, beside the last release."""
+    from weighbridge.tasks import WeighTask, decode
+
+    task = decode(settings, WeighTask)
+    machine.fix_threads(1)
+    from weighbridge.stages import weigh as stage
+
+    stage.run(root, task)
+
+
+@_stage
+def judge(root: Path, settings: str) -> None:
+    """Stage: apply the gates and derive the version."""
+    from weighbridge.stages import judge as stage
+    from weighbridge.tasks import JudgeTask, decode
+
+    stage.run(root, decode(settings, JudgeTask))
+
+
+@_stage
+def draw(root: Path, settings: str) -> None:
+    """Stage: draw the pictures and write the tables behind them."""
+    from weighbridge.stages import draw as stage
+    from weighbridge.tasks import DrawTask, decode
+
+    stage.run(root, decode(settings, DrawTask))
+
+
+@_stage
+def release(root: Path, settings: str) -> None:
+    """Stage: tag the release, or say why not."""
+    from weighbridge.stages import release as stage
+    from weighbridge.tasks import ReleaseTask, decode
+
+    stage.run(root, decode(settings, ReleaseTask))

@@ -1,0 +1,33 @@
+"""evaluate: one run's metrics and predictions on the validation rows."""
+
+from pathlib import Path
+
+from weighbridge import documents, manifest, paths
+from weighbridge.data import tables
+from weighbridge.data.schema import schema_at
+from weighbridge.evidence import metrics
+from weighbridge.tasks import EvaluateTask
+from weighbridge.training import native
+
+
+def run(root: Path, candidate: str, seed: int, task: EvaluateTask) -> manifest.Evaluation:
+    """Score the validation rows with the native weights.
+
+    Raises:
+        DataError: where a probability or a metric is no finite number.
+    """
+    import pandas as pd
+
+    schema = schema_at(task.data_schema)
+    folder = root / paths.run(candidate, seed)
+    record = documents.read_record(folder / "run.yaml", manifest.RunRecord)
+    fitted = native.load(folder, task.candidate, schema, seed=seed, threads=task.threads)
+    rows = tables.read_parquet(root / paths.split("validation"), [schema.id, *schema.features, schema.target])
+    probability = fitted.probabilities(rows)
+    measured = metrics.compute(task.names, rows[schema.target].to_numpy(), probability, task.threshold)
+    predictions = pd.DataFrame({"id": rows[schema.id], "target": rows[schema.target], "probability": probability})
+    tables.write_parquet(predictions, folder / "validation.parquet")
+    evaluation = manifest.Evaluation(run=record.run, candidate=candidate, seed=seed, metrics=measured)
+    documents.write_record(folder / "validation.yaml", evaluation)
+    print(", ".join(f"{name} {value:.4f}" for name, value in measured.items()))
+    return evaluation

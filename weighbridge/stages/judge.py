@@ -1,0 +1,57 @@
+"""judge: the gates applied to the weighing, and the version that follows. Always succeeds."""
+
+from pathlib import Path
+
+from weighbridge import documents, manifest, paths
+from weighbridge.digest import sha256_json
+from weighbridge.evidence import gates, version
+from weighbridge.tasks import JudgeTask, plain
+
+
+def run(root: Path, task: JudgeTask) -> manifest.Verdict:
+    """Write ``verdict.yaml``: each gate with value, bound and limit, the derived version and why."""
+    packaged = documents.read_record(root / paths.PACKAGE, manifest.Packaged)
+    weighing = documents.read_record(root / paths.WEIGHING, manifest.Weighing)
+    data = documents.read_record(root / paths.PROFILE, manifest.DataSection)
+    run_record = documents.read_record(root / paths.run(packaged.champion, packaged.seed) / "run.yaml", manifest.RunRecord)
+    previous = _previous(root)
+    results = gates.judge(task.gates, weighing, packaged.parity)
+    derived = version.derive(
+        previous,
+        packaged=packaged,
+        parameters=run_record.parameters,
+        data=data,
+        weighing=weighing,
+        intended_use=task.intended_use,
+    )
+    verdict = manifest.Verdict(
+        gates=manifest.Gates(
+            verdict=gates.verdict(results),
+            results=results,
+            gates_sha256=sha256_json(plain(task.gates)),
+            loosened=gates.loosened(_old_gates(previous), plain(task.gates)["gates"]) if previous else (),
+        ),
+        version=derived.version,
+        lineage=manifest.Lineage(
+            previous=packaged.baseline,
+            bump=derived.bump,
+            reasons=derived.reasons,
+            data_changes=derived.data_changes,
+            code_changes=(),
+        ),
+    )
+    documents.write_record(root / paths.VERDICT, verdict)
+    for row in gates.table(results):
+        print("  ".join(row))
+    print(f"verdict: {verdict.gates.verdict}; version {verdict.version}: {'; '.join(derived.reasons)}")
+    return verdict
+
+
+def _previous(root: Path) -> manifest.Manifest | None:
+    path = root / paths.BASELINE / "manifest.yaml"
+    return documents.read_record(path, manifest.Manifest) if path.is_file() else None
+
+
+def _old_gates(previous: manifest.Manifest) -> dict[str, object]:
+    found = previous.parameters.settings.get("gates", {})
+    return dict(found.get("gates", {}))

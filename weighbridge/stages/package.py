@@ -1,0 +1,196 @@
+"""package: the champion, chosen on validation rows, becomes the bundle that ships."""
+
+import json
+import shutil
+import statistics
+import tempfile
+from pathlib import Path
+
+from weighbridge import documents, manifest, paths
+from weighbridge.data import tables
+from weighbridge.data.schema import Schema, schema_at
+from weighbridge.digest import FileEntry, folder_entries, sha256_folder
+from weighbridge.errors import DataError, RecordError
+from weighbridge.evidence import card, metrics, serving
+from weighbridge.registry import content, releases
+from weighbridge.tasks import PackageTask
+from weighbridge.training import export, native
+from weighbridge.training.fitted import Fitted
+
+_GOLDEN_ROWS = 16
+_ROLES = {
+    "model.onnx": "the model that ships: raw columns to prediction",
+    "model.skops": "native weights",
+    "model.safetensors": "native weights",
+    "preprocessing.skops": "native preprocessing",
+    "bundle.yaml": "interface",
+    "golden.json": "golden samples",
+    "README.md": "how to use it",
+}
+
+
+def run(root: Path, task: PackageTask) -> manifest.Packaged:
+    """Choose the champion, export it, measure parity on all validation rows, and give the bundle to DVC.
+
+    Raises:
+        ModelError: where the champion can't be exported.
+        SetupError: where Git or DVC can't be used.
+    """
+    scores = {name: _score(root, name, task) for name in task.candidates}
+    champion, seed = choose(scores, task.metric)
+    record = documents.read_record(root / paths.run(champion, seed) / "run.yaml", manifest.RunRecord)
+    print(f"champion: {champion}, seed {seed} ({task.metric} {scores[champion].mean[task.metric]:.4f} over the seeds)")
+    bundle = root / paths.bundle(task.name)
+    interface, parity = _build(root, task, champion, seed, record, bundle)
+    entries = folder_entries(bundle)
+    baseline, same_as = _releases_beside(root, task.name, sha256_folder(entries))
+    packaged = manifest.Packaged(
+        name=task.name,
+        champion=champion,
+        seed=seed,
+        run=record.run,
+        primary=task.metric,
+        candidates=scores,
+        interface=interface,
+        artifacts=_artifacts(root, bundle, entries, record.parameter_count),
+        parity=parity,
+        baseline=baseline.tag if baseline else None,
+        same_as=same_as.tag if same_as else None,
+    )
+    _bring_baseline(root, task.name, baseline)
+    documents.write_record(root / paths.CHAMPION, {"champion": champion, "seed": seed, "run": record.run})
+    documents.write_record(root / paths.PACKAGE, packaged)
+    return packaged
+
+
+def _score(root: Path, candidate: str, task: PackageTask) -> manifest.CandidateScore:
+    seeds = []
+    for seed in task.seeds:
+        seen = documents.read_record(root / paths.run(candidate, seed) / "validation.yaml", manifest.Evaluation)
+        seeds.append(manifest.SeedScore(seed=seed, run=seen.run, metrics=seen.metrics))
+    names = list(seeds[0].metrics)
+    values = {name: [score.metrics[name] for score in seeds] for name in names}
+    return manifest.CandidateScore(
+        seeds=tuple(seeds),
+        mean={name: statistics.fmean(found) for name, found in values.items()},
+        deviation={name: statistics.stdev(found) if len(found) > 1 else 0.0 for name, found in values.items()},
+    )
+
+
+def choose(scores: dict[str, manifest.CandidateScore], metric: str) -> tuple[str, int]:
+    """Return the candidate with the best mean of *metric* over its seeds, and the best of its seeds.
+
+    Validation rows only. Among equals the first by name, and the lowest seed, so that the choice is the same twice.
+    """
+    sign = 1 if metrics.greater_is_better(metric) else -1
+    champion = min(scores, key=lambda name: (-sign * scores[name].mean[metric], name))
+    best = min(scores[champion].seeds, key=lambda score: (-sign * score.metrics[metric], score.seed))
+    return champion, best.seed
+
+
+def _build(
+    root: Path, task: PackageTask, champion: str, seed: int, record: manifest.RunRecord, bundle: Path
+) -> tuple[manifest.Interface, manifest.Parity]:
+    """Make the bundle in a temporary folder, then rename it into place."""
+    schema = schema_at(task.data_schema)
+    run_folder = root / paths.run(champion, seed)
+    _check_weights(run_folder, record)
+    fitted = native.load(run_folder, task.candidates[champion], schema, seed=seed, threads=task.threads)
+    rows = tables.read_parquet(root / paths.split("validation"), [schema.id, *schema.features])
+    data = documents.read_record(root / paths.PROFILE, manifest.DataSection)
+    interface = export.interface(schema, {feature.name: feature.missing_share for feature in data.features})
+    bundle.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{task.name}-", dir=bundle.parent))
+    try:
+        temporary.chmod(0o755)
+        print("exporting to ONNX")
+        parity = _fill(temporary, task, fitted, schema, interface, rows)
+        for entry in record.files:
+            if entry.path != "curve.csv":
+                shutil.copyfile(run_folder / entry.path, temporary / entry.path)
+        if bundle.exists():
+            shutil.rmtree(bundle)
+        temporary.rename(bundle)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    print(f"parity: largest difference {parity.largest_difference:.2g} over {parity.rows} rows")
+    return interface, parity
+
+
+def _check_weights(folder: Path, record: manifest.RunRecord) -> None:
+    found = {entry.path: entry.sha256 for entry in folder_entries(folder)}
+    for entry in record.files:
+        if found.get(entry.path) != entry.sha256:
+            raise RecordError(
+                f"{folder / entry.path}: found sha256 {found.get(entry.path, 'nothing')[:12]}, expected "
+                f"{entry.sha256[:12]} by run.yaml; delete the folder and run snakemake again"
+            )
+
+
+def _fill(
+    folder: Path, task: PackageTask, fitted: Fitted, schema: Schema, interface: manifest.Interface, rows: "object"
+) -> manifest.Parity:
+    import pandas as pd
+
+    if not isinstance(rows, pd.DataFrame):
+        raise DataError("expected a table of validation rows")
+    onnx = folder / "model.onnx"
+    export.export(fitted, schema, onnx, threshold=task.threshold)
+    parity = export.parity(fitted, onnx, rows, task.threshold)
+    sample = rows.head(_GOLDEN_ROWS)
+    golden = {
+        "inputs": {name: [_plain(value) for value in sample[name].tolist()] for name in schema.features},
+        "outputs": {"probability": [float(value) for value in serving.predict(onnx, sample)]},
+    }
+    documents.write(folder / "golden.json", json.dumps(golden, indent=1, allow_nan=False) + "\n")
+    bundle = {"name": task.name, "threshold": task.threshold, "interface": interface}
+    documents.write_record(folder / "bundle.yaml", bundle)
+    documents.write(folder / "README.md", card.bundle_readme(task.name, interface, golden))
+    return parity
+
+
+def _plain(value: object) -> object:
+    """Return a cell for JSON: a missing number is ``null``."""
+    if isinstance(value, float):
+        return None if value != value else value  # noqa: PLR0124 - NaN is the one value that differs from itself
+    return value
+
+
+def _artifacts(root: Path, bundle: Path, entries: tuple[FileEntry, ...], parameters: int) -> manifest.Artifacts:
+    address = content.add(root, bundle)
+    content.add(root, root / paths.PROCESSED)
+    return manifest.Artifacts(
+        files=tuple(
+            manifest.Artifact(path=entry.path, role=_ROLES[entry.path], bytes=entry.bytes, sha256=entry.sha256)
+            for entry in entries
+        ),
+        content_sha256=sha256_folder(entries),
+        dvc=address,
+        parameter_count=parameters,
+        loaded_memory_mib=round(serving.loaded_memory_mib(bundle / "model.onnx"), 1),
+    )
+
+
+def _releases_beside(
+    root: Path, name: str, content_sha256: str
+) -> tuple[releases.Release | None, releases.Release | None]:
+    """Return the release to beat and the release that is the same, where there are such."""
+    return (
+        releases.latest(root, name, other_than_content=content_sha256),
+        releases.with_content(root, name, content_sha256),
+    )
+
+
+def _bring_baseline(root: Path, name: str, baseline: releases.Release | None) -> None:
+    """Lay the release to beat beside the bundle: its files, and its manifest; an empty folder where there is none."""
+    folder = root / paths.BASELINE
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    if baseline is None:
+        print("no earlier release to compare with")
+        return
+    text = releases.blob(root, baseline.tag, paths.manifest(name).as_posix())
+    pointer = releases.blob(root, baseline.tag, paths.pointer(name).as_posix())
+    content.materialise(root, pointer, folder)
+    documents.write(folder / "manifest.yaml", text)
+    print(f"to beat: {baseline.tag}")

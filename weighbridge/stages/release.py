@@ -1,0 +1,267 @@
+"""release: the manifest, complete, on a commit beside the branch, under an annotated tag; or a refusal."""
+
+from pathlib import Path
+
+import msgspec
+
+from weighbridge import code, documents, manifest, paths
+from weighbridge.digest import folder_entries, sha256_bytes, sha256_folder
+from weighbridge.errors import RecordError, ReleaseRefused
+from weighbridge.evidence import card, gates
+from weighbridge.plan import Plan
+from weighbridge.registry import commit, content, git, ledger, releases, tags
+from weighbridge.settings import Settings
+from weighbridge.tasks import ReleaseTask, plain
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """What the stages before have left."""
+
+    data: manifest.DataSection
+    packaged: manifest.Packaged
+    run: manifest.RunRecord
+    weighing: manifest.Weighing
+    verdict: manifest.Verdict
+
+
+def run(root: Path, task: ReleaseTask) -> manifest.Released:
+    """Tag the bundle, or say that this content is released already.
+
+    Raises:
+        ReleaseRefused: where a gate fails, something is uncommitted, or the manifest lacks a field; the message is
+            the table of what fell short and by how much. Nothing before is undone.
+        SetupError: where Git or DVC can't be used.
+    """
+    git.require_repository(root)
+    seen = _read(root)
+    _check_bundle(root, task, seen)
+    dirty = uncommitted(root, task.config.name)
+    draft = _manifest(root, task, seen, dirty)
+    judged = _finish_gates(seen.verdict.gates, draft, dirty, task)
+    same = releases.with_content(root, task.config.name, seen.packaged.artifacts.content_sha256)
+    if judged.verdict != "pass":
+        ledger.append(root, _rejection(seen, judged))
+        raise ReleaseRefused(refusal(judged, dirty))
+    if same is not None:
+        done = manifest.Released(tag=same.tag, made=False, commit=same.commit, manifest_sha256=same.manifest_sha256)
+        print(f"The same content is released already, as {same.tag}: no new tag.")
+    else:
+        _check_baseline(root, task.config.name, seen.packaged)
+        done = _tag(root, task, msgspec.structs.replace(draft, gates=judged), seen)
+    if task.release.push:
+        _push(root, task, done.tag)
+    documents.write(root / paths.SUMMARY, card.summary(seen.packaged, seen.weighing, judged, done) + "\n")
+    documents.write_record(root / paths.RELEASE, done)
+    return done
+
+
+def _read(root: Path) -> Evidence:
+    packaged = documents.read_record(root / paths.PACKAGE, manifest.Packaged)
+    return Evidence(
+        data=documents.read_record(root / paths.PROFILE, manifest.DataSection),
+        packaged=packaged,
+        run=documents.read_record(root / paths.run(packaged.champion, packaged.seed) / "run.yaml", manifest.RunRecord),
+        weighing=documents.read_record(root / paths.WEIGHING, manifest.Weighing),
+        verdict=documents.read_record(root / paths.VERDICT, manifest.Verdict),
+    )
+
+
+def _check_bundle(root: Path, task: ReleaseTask, seen: Evidence) -> None:
+    """Refuse evidence that isn't about the bundle in place, or was made by other code than is here now."""
+    found = sha256_folder(folder_entries(root / paths.bundle(task.config.name)))
+    for what, expected in (
+        ("packaged", seen.packaged.artifacts.content_sha256),
+        ("weighed", seen.weighing.content_sha256),
+    ):
+        if found != expected:
+            raise RecordError(
+                f"{paths.bundle(task.config.name)}: found content {found[:12]}, expected {expected[:12]} as {what}; "
+                "the bundle was edited. Run 'snakemake --cores all --forcerun package'"
+            )
+    plan = Plan(Settings(config=task.config, gates=task.gates), root)
+    now = plan.code_digest("train", seen.packaged.champion)
+    if now != seen.run.stage_code:
+        raise RecordError(
+            f"the training code is {now[:12]} now, and was {seen.run.stage_code[:12]} when {seen.run.run} was trained; "
+            "run 'snakemake --cores all' without switching off its rerun triggers"
+        )
+
+
+def _check_baseline(root: Path, name: str, packaged: manifest.Packaged) -> None:
+    newest = releases.latest(root, name, other_than_content=packaged.artifacts.content_sha256)
+    if (newest.tag if newest else None) != packaged.baseline:
+        raise ReleaseRefused(
+            f"{newest.tag if newest else 'no release'} is the last release now; the weighing compared with "
+            f"{packaged.baseline or 'none'}. Run 'snakemake --cores all --forcerun package' to weigh against it"
+        )
+
+
+def uncommitted(root: Path, name: str) -> tuple[str, ...]:
+    """Return what differs from HEAD among the files a release is made of, and raw data that isn't its pointer's."""
+    files = git.dirty_files(root, paths.SOURCES, generated=paths.generated(name))
+    pointer = root / paths.RAW_POINTER
+    expected = content.pointer_address(pointer) if pointer.is_file() else None
+    if content.folder_address(root / paths.RAW)[0] != expected:
+        files = (*files, f"{paths.RAW} (differs from {paths.RAW_POINTER}: run 'dvc add {paths.RAW}', then commit)")
+    return files
+
+
+def _finish_gates(
+    judged: manifest.Gates, draft: manifest.Manifest, dirty: tuple[str, ...], task: ReleaseTask
+) -> manifest.Gates:
+    """Judge what only the release can know: completeness and a clean tree, whether or not the gate file names them."""
+    kinds = {result.kind: result.name for result in judged.results}
+    others = [result for result in judged.results if result.kind not in {"complete", "clean"}]
+    results = (
+        *others,
+        gates.complete_gate(kinds.get("complete", "complete"), manifest.missing_fields(draft)),
+        gates.clean_gate(kinds.get("clean", "clean"), dirty),
+    )
+    return msgspec.structs.replace(judged, results=results, verdict=gates.verdict(results))
+
+
+def refusal(judged: manifest.Gates, dirty: tuple[str, ...]) -> str:
+    """Return the message of a refused release: the table, the files that stand in the way, and what to do."""
+    rows = [("gate", "rule", "value", "limit", "verdict", "short by"), *gates.table(judged.results)]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    lines.insert(0, f"no release: the verdict is {judged.verdict}")
+    lines += [f"  uncommitted: {file}" for file in dirty]
+    for result in judged.results:
+        if result.verdict not in {"pass", "not applicable"} and result.reason:
+            lines.append(f"  {result.name}: {result.reason}")
+    next_step = "Commit these files and run snakemake again." if dirty else "See results/verdict.yaml and results/figures/."
+    return "\n".join([*lines, f"Everything before the release stays. {next_step}"])
+
+
+def _rejection(seen: Evidence, judged: manifest.Gates) -> dict[str, object]:
+    failed = [result.name for result in judged.results if result.verdict not in {"pass", "not applicable"}]
+    return {
+        "kind": "release",
+        "status": "rejected",
+        "run": seen.packaged.run,
+        "content_sha256": seen.packaged.artifacts.content_sha256,
+        "gates": failed,
+        "when": documents.utc_now(),
+    }
+
+
+def _manifest(root: Path, task: ReleaseTask, seen: Evidence, dirty: tuple[str, ...]) -> manifest.Manifest:
+    config = task.config
+    weighing, packaged = seen.weighing, seen.packaged
+    version = seen.verdict.version
+    owner, _, address = config.card.owner.rstrip(">").partition(" <")
+    performance = {name: interval.value for name, interval in weighing.metrics.items()}
+    required = weighing.serving.peak_memory_mib
+    return manifest.Manifest(
+        schema=manifest.SCHEMA,
+        model_info=manifest.ModelInfo(
+            id=f"{config.name}-v{version}",
+            name=config.name,
+            version=version,
+            run=packaged.run,
+            created=documents.utc_now(),
+            author=owner,
+            team=config.card.team or owner,
+            project=config.card.project,
+            task="binary classification",
+            description=config.card.description,
+            framework=seen.run.framework,
+            performance=performance | {"latency_ms": weighing.serving.latency_ms_p50},
+        ),
+        data=seen.data,
+        code=_code(root, task, seen, dirty),
+        environment=seen.run.environment,
+        hardware=msgspec.structs.replace(seen.run.hardware, required_memory_mib=required),
+        parameters=msgspec.structs.replace(seen.run.parameters, settings=plain(task)),
+        training=seen.run.training,
+        interface=packaged.interface,
+        artifacts=packaged.artifacts,
+        performance=manifest.Performance(
+            primary=packaged.primary, selected_from=packaged.candidates, parity=packaged.parity, test=weighing
+        ),
+        gates=seen.verdict.gates,
+        lineage=msgspec.structs.replace(seen.verdict.lineage, code_changes=_code_changes(root, packaged.baseline)),
+        card=manifest.CardSection(
+            description=config.card.description,
+            intended_use=config.card.intended_use,
+            business_requirements=config.card.business_requirements,
+            limitations=config.card.limitations,
+            owner=owner,
+            contact=config.card.contact or address,
+            licence=config.card.licence,
+        ),
+    )
+
+
+def _code(root: Path, task: ReleaseTask, seen: Evidence, dirty: tuple[str, ...]) -> manifest.CodeSection:
+    plan = Plan(Settings(config=task.config, gates=task.gates), root)
+    stages = ("fetch", "preprocess", "train", "evaluate", "package", "weigh", "judge", "draw", "release")
+    candidate = {"train": seen.packaged.champion, "evaluate": seen.packaged.champion}
+    return manifest.CodeSection(
+        commit=git.head(root),
+        branch=git.branch(root) or "",
+        repository=git.remote_url(root) or "",
+        dirty_files=dirty,
+        dirty_sha256=git.dirty_sha256(root, dirty) if dirty else None,
+        stages={stage: code.digest(root, tuple(plan.code_of(stage, candidate.get(stage, "")))) for stage in stages},
+    )
+
+
+def _code_changes(root: Path, previous: str | None) -> tuple[str, ...]:
+    """Return the subjects of the commits since the last release's parent, newest first."""
+    if previous is None:
+        return ()
+    text = git.run(root, "log", "--format=%h %s", "--max-count=50", f"{previous}^..HEAD").decode("utf-8", "replace")
+    return tuple(text.splitlines())
+
+
+def _tag(root: Path, task: ReleaseTask, complete: manifest.Manifest, seen: Evidence) -> manifest.Released:
+    config = task.config
+    name = config.name
+    tag = str(tags.Tag(name=name, version=tags.Version.parse(seen.verdict.version)))
+    text = documents.dump(complete).encode()
+    page = card.card(complete).encode()
+    entry = {
+        "kind": "release",
+        "status": "released",
+        "tag": tag,
+        "run": seen.packaged.run,
+        "content_sha256": complete.artifacts.content_sha256,
+        "manifest_sha256": sha256_bytes(text),
+        "when": complete.model_info.created,
+    }
+    ledger.append(root, entry)
+    files = {
+        paths.manifest(name).as_posix(): text,
+        paths.card(name).as_posix(): page,
+        **{path.as_posix(): (root / path).read_bytes() for path in _carried(root, name)},
+    }
+    message = releases.message(
+        complete, manifest_sha256=sha256_bytes(text), ledger_root=ledger.root_digest(root), ledger_count=ledger.count(root)
+    )
+    made = commit.create(
+        root,
+        tag=tag,
+        message=message,
+        files=files,
+        identity_env=git.identity(root, config.card.owner),
+        advance_branch=config.release.advance_branch,
+    )
+    documents.write(root / paths.manifest(name), text)
+    documents.write(root / paths.card(name), page)
+    return manifest.Released(tag=tag, made=True, commit=made, manifest_sha256=sha256_bytes(text))
+
+
+def _push(root: Path, task: ReleaseTask, tag: str) -> None:
+    """Push the data first, then the tag: who sees the tag can have its data. Done again where it was cut short."""
+    content.push(root, [paths.RAW_POINTER, paths.PROCESSED_POINTER, paths.pointer(task.config.name)])
+    branch = git.branch(root) if task.release.advance_branch else None
+    commit.push(root, task.release.push, tag, branch)
+
+
+def _carried(root: Path, name: str) -> list[Path]:
+    """Return the files of the working tree that the release commit holds besides manifest and card."""
+    folders = [root / paths.PLOTS, root / paths.LEDGER]
+    found = [path.relative_to(root) for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()]
+    return [paths.pointer(name), paths.METRICS, paths.PROCESSED_POINTER, *found]

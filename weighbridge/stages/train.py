@@ -1,0 +1,112 @@
+"""train: one candidate, one seed; weights, learning curve and the record of the run."""
+
+import os
+import platform
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from weighbridge import documents, machine, manifest, paths
+from weighbridge.data import tables
+from weighbridge.data.schema import schema_at
+from weighbridge.digest import folder_entries, sha256_json
+from weighbridge.tasks import TrainTask, plain
+from weighbridge.training import fitting, native
+
+_JOB_VARIABLES = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID")
+
+
+def run_id(root: Path, candidate: str, seed: int, task: TrainTask, code: str) -> str:
+    """Return the run's id: the candidate's name and a digest of everything that goes into the training."""
+    data = documents.read_record(root / paths.PROFILE, manifest.DataSection)
+    inputs = {
+        "data": {name: data.splits[name].sha256 for name in ("train", "validation")},
+        "code": code,
+        "settings": plain(task),
+        "seed": seed,
+        "environment": machine.environment_digest(),
+    }
+    return f"{candidate}-{sha256_json(inputs)[:12]}"
+
+
+def run(root: Path, candidate: str, seed: int, task: TrainTask, code: str) -> manifest.RunRecord:
+    """Train, and write the run's folder; each file appears whole, ``run.yaml`` last.
+
+    Raises:
+        ModelError: where the model can't be built, fitted or saved.
+    """
+    watch = machine.Stopwatch()
+    identity = run_id(root, candidate, seed, task, code)
+    print(f"run {identity}")
+    schema = schema_at(task.data_schema)
+    columns = [*schema.features, schema.target]
+    train, validation = (tables.read_parquet(root / paths.split(name), columns) for name in ("train", "validation"))
+    fitted = fitting.fit(
+        task.candidate, schema, train, validation, seed=seed, threads=task.threads, progress=_progress
+    )
+    folder = root / paths.run(candidate, seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=".train-", dir=folder))
+    try:
+        native.save(fitted, temporary)
+        documents.write(temporary / "curve.csv", _curve(fitted.curve))
+        files = folder_entries(temporary)
+        for entry in files:
+            (temporary / entry.path).replace(folder / entry.path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    curve = next(entry.sha256 for entry in files if entry.path == "curve.csv")
+    record = manifest.RunRecord(
+        run=identity,
+        kind=fitted.kind,
+        framework=fitted.framework,
+        parameter_count=fitted.parameter_count,
+        environment=machine.environment(root / paths.LOCK),
+        hardware=machine.hardware(0.0),
+        parameters=_parameters(candidate, seed, task),
+        training=_training(watch, fitted, curve if fitted.curve else None),
+        stage_code=code,
+        files=files,
+    )
+    documents.write_record(folder / "run.yaml", record)
+    return record
+
+
+def _progress(text: str) -> None:
+    print(text, flush=True)
+
+
+def _curve(points: list[dict[str, Any]]) -> str:
+    """Return the learning curve as CSV: a header and a row an epoch; a lone header where there is none."""
+    names = list(points[0]) if points else ["epoch", "train_loss", "validation_loss"]
+    rows = [",".join("" if point.get(name) is None else repr(point[name]) for name in names) for point in points]
+    return "\n".join([",".join(names), *rows]) + "\n"
+
+
+def _parameters(candidate: str, seed: int, task: TrainTask) -> manifest.Parameters:
+    return manifest.Parameters(
+        candidate=candidate,
+        model=task.candidate.model,
+        hyperparameters=task.candidate.params,
+        fit=plain(task.candidate.fit) | {"strings": task.candidate.strings},
+        seed=seed,
+        threads=task.threads,
+        settings={},
+    )
+
+
+def _training(watch: machine.Stopwatch, fitted: Any, curve: str | None) -> manifest.Training:
+    return manifest.Training(
+        started=watch.started,
+        ended=documents.utc_now(),
+        wall_seconds=watch.wall_seconds(),
+        cpu_seconds=watch.cpu_seconds(),
+        peak_memory_mib=watch.peak_memory_mib(),
+        epochs=fitted.epochs,
+        best_epoch=fitted.best_epoch,
+        curve_sha256=curve,
+        resumed_from=None,
+        cluster_job=next((os.environ[name] for name in _JOB_VARIABLES if name in os.environ), None),
+        host=platform.node(),
+    )

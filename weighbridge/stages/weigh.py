@@ -1,0 +1,36 @@
+"""weigh: the bundle, as it ships, measured on the test rows beside the last release."""
+
+from pathlib import Path
+
+from weighbridge import documents, paths
+from weighbridge.data import tables
+from weighbridge.data.schema import schema_at
+from weighbridge.evidence import weighing
+from weighbridge.manifest import DataSection, Packaged, Weighing
+from weighbridge.tasks import WeighTask
+
+
+def run(root: Path, task: WeighTask) -> Weighing:
+    """Run ``model.onnx``, and the last release's, on the test rows; write metrics and predictions.
+
+    Raises:
+        DataError: where predictions are no finite numbers, or the test rows hold one class only.
+    """
+    packaged = documents.read_record(root / paths.PACKAGE, Packaged)
+    schema = schema_at(task.data_schema)
+    baseline = root / paths.BASELINE / "model.onnx"
+    measured, predictions = weighing.weigh(
+        onnx=root / paths.bundle(task.name) / "model.onnx",
+        test=tables.read_parquet(root / paths.split("test")),
+        schema=schema,
+        metrics=task.metrics,
+        content_sha256=packaged.artifacts.content_sha256,
+        test_sha256=documents.read_record(root / paths.PROFILE, DataSection).splits["test"].sha256,
+        baseline=(packaged.baseline, baseline if baseline.is_file() else None) if packaged.baseline else None,
+    )
+    tables.write_parquet(predictions, root / paths.PREDICTIONS)
+    flat = {name: interval.value for name, interval in measured.metrics.items()}
+    flat |= {"latency_ms": measured.serving.latency_ms_p50, "size_mib": measured.serving.size_mib}
+    documents.write_record(root / paths.METRICS, flat)
+    documents.write_record(root / paths.WEIGHING, measured)
+    return measured
