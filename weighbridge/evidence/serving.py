@@ -1,0 +1,147 @@
+"""The bundle as it ships: predictions of ``model.onnx``, and what serving it costs.
+
+No schema, no training code, no pipeline: the graph itself names its inputs and their types. That is why an old
+release still runs beside a new one, years later.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+import weighbridge
+from weighbridge.errors import DataError, ModelError
+from weighbridge.evidence import probe
+from weighbridge.evidence.metrics import Floats
+from weighbridge.manifest import Serving
+
+BATCH = 8192
+SAMPLE_ROWS = 5000
+_FLOATS = "tensor(float)"
+_STRINGS = "tensor(string)"
+_PROBE_SECONDS = 600
+
+
+def predict(onnx: Path, frame: pd.DataFrame, *, batch: int = BATCH) -> Floats:
+    """Return the probability of the positive class for each row of *frame*, as float64 [n].
+
+    Columns are taken by the names of the graph's inputs, others are ignored; missing numbers are fed as NaN,
+    missing text as "". The graph runs on one thread, *batch* rows at a time.
+
+    Raises:
+        DataError: where *frame* lacks inputs, a number column holds text, or there are no rows.
+        ModelError: where the file isn't a model with outputs ``label`` and ``probability``, or fails to run.
+    """
+    session = _session(onnx)
+    parts = [_probability(onnx, session, feed) for feed in _batches(_feed(session, frame), len(frame), batch)]
+    return np.concatenate(parts)
+
+
+def measure(onnx: Path, sample: pd.DataFrame) -> Serving:
+    """Return what serving costs, measured on the rows of *sample* in a fresh process with only numpy and onnxruntime.
+
+    At most :data:`SAMPLE_ROWS` rows are used, evenly spread. Latency is of one row a call, conversion of inputs
+    not included; load time is that of opening the model; memory is the peak of the whole process in MiB.
+
+    Raises:
+        DataError: as :func:`predict`.
+        ModelError: where the process fails, or takes more than ten minutes.
+    """
+    spread = np.unique(np.linspace(0, len(sample) - 1, min(len(sample), SAMPLE_ROWS)).astype(int))
+    feed = _feed(_session(onnx), sample.iloc[spread] if len(sample) else sample)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "sample.npz"
+        # Text as fixed-width unicode: arrays of objects would need pickle.
+        arrays: dict[str, Any] = {f"c{i}": _storable(column) for i, column in enumerate(feed.values())}
+        np.savez(path, **arrays)
+        return _measured(onnx, path)
+
+
+def _measured(onnx: Path, sample: Path) -> Serving:
+    command = [sys.executable, "-m", probe.__name__, str(onnx.resolve()), str(sample)]
+    root = Path(weighbridge.__file__).resolve().parent.parent  # where the module is found, installed or not
+    try:
+        done = subprocess.run(  # noqa: S603 - our own module, by this interpreter
+            command, cwd=root, capture_output=True, text=True, timeout=_PROBE_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise ModelError(f"{onnx}: not measured within {_PROBE_SECONDS} s; expected a model that answers") from None
+    if done.returncode != 0:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise ModelError(f"{onnx}: measuring it failed with exit code {done.returncode}: {last}")
+    return msgspec.json.decode(done.stdout, type=Serving)
+
+
+def _storable(column: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    return column.astype(str) if column.dtype == object else column
+
+
+def _session(onnx: Path) -> Any:
+    if not onnx.is_file():
+        raise ModelError(f"{onnx}: no such file; package the model first, or fetch it with dvc")
+    try:
+        session = probe.open_session(onnx)
+    except Exception as problem:  # noqa: BLE001 - onnxruntime raises one class a status code, without a common base
+        raise ModelError(f"{onnx}: onnxruntime can't load it: {_first_line(problem)}") from None
+    outputs = [node.name for node in session.get_outputs()]
+    if not set(probe.OUTPUTS) <= set(outputs):
+        raise ModelError(f"{onnx}: found outputs {outputs}; expected {list(probe.OUTPUTS)}. Export the model again")
+    other = [f"{node.name} ({node.type})" for node in session.get_inputs() if node.type not in {_FLOATS, _STRINGS}]
+    if other or not session.get_inputs():
+        raise ModelError(f"{onnx}: found inputs {other}; expected float32 or string ones. Export the model again")
+    return session
+
+
+def _feed(session: Any, frame: pd.DataFrame) -> dict[str, npt.NDArray[Any]]:
+    """Return the session's inputs [n, 1] by name."""
+    inputs = session.get_inputs()
+    missing = [node.name for node in inputs if node.name not in frame.columns]
+    if missing:
+        raise DataError(
+            f"the rows lack {len(missing)} of the model's {len(inputs)} inputs: {', '.join(missing)}; "
+            f"found {', '.join(map(str, frame.columns))}"
+        )
+    if frame.empty:
+        raise DataError("found no rows to predict; expected at least one")
+    return {node.name: _column(node, frame[node.name]) for node in inputs}
+
+
+def _column(node: Any, column: "pd.Series[Any]") -> npt.NDArray[Any]:
+    if probe.takes_text(node):
+        text = column.astype(object).where(column.notna(), "")
+        return np.array([str(value) for value in text], dtype=object).reshape(-1, 1)
+    try:
+        return column.to_numpy(dtype=np.float32, na_value=np.nan).reshape(-1, 1)
+    except (TypeError, ValueError) as problem:
+        raise DataError(f"column {node.name}: expected numbers, found {column.dtype}: {problem}") from None
+
+
+def _batches(
+    feed: Mapping[str, npt.NDArray[Any]], rows: int, batch: int
+) -> Iterator[dict[str, npt.NDArray[Any]]]:
+    for start in range(0, rows, batch):
+        yield {name: column[start : start + batch] for name, column in feed.items()}
+
+
+def _probability(onnx: Path, session: Any, feed: Mapping[str, npt.NDArray[Any]]) -> Floats:
+    try:
+        found = np.asarray(probe.run(session, feed), dtype=np.float64)
+    except Exception as problem:  # noqa: BLE001 - as above
+        raise ModelError(f"{onnx}: onnxruntime can't run it on these rows: {_first_line(problem)}") from None
+    rows = len(next(iter(feed.values())))
+    if found.shape != (rows,):
+        raise ModelError(f"{onnx}: probability has shape {found.shape} for {rows} rows; expected one number a row")
+    return found
+
+
+def _first_line(problem: Exception) -> str:
+    lines: Sequence[str] = str(problem).strip().splitlines()
+    return lines[0] if lines else type(problem).__name__
