@@ -7,6 +7,7 @@ Python drops the strings below fields, so they are read from the source, once a 
 import ast
 import functools
 import inspect
+import itertools
 import re
 import textwrap
 
@@ -40,7 +41,7 @@ def _strings_below_fields(kind: type) -> dict[str, str]:
     (tree,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
     found = {}
     body = tree.body if isinstance(tree, ast.ClassDef) else []
-    for statement, following in zip(body, body[1:], strict=False):
+    for statement, following in itertools.pairwise(body):
         named = isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name)
         if named and isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant):
             found[statement.target.id] = plain(str(following.value.value))
