@@ -9,6 +9,7 @@ LOCK = Path("requirements.lock")
 RAW = Path("data/raw")
 RAW_POINTER = Path("data/raw.dvc")
 RAW_RECORD = Path("results/raw.yaml")
+ADDRESSES = Path("results/.addresses.json")
 
 PROCESSED = Path("data/processed")
 PROCESSED_POINTER = Path("data/processed.dvc")

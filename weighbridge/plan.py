@@ -11,6 +11,7 @@ from weighbridge import code, documents, paths, tasks
 from weighbridge.digest import canonical_json
 from weighbridge.errors import SettingsError
 from weighbridge.evidence import gates
+from weighbridge.registry import content
 from weighbridge.settings import Config, GateFile, Settings
 
 _SECRET_KEY = re.compile(
@@ -132,6 +133,16 @@ class Plan:
         """Return one digest of :meth:`code_of`."""
         return code.digest(self.root, tuple(self.code_of(stage, candidate)))
 
+    def _raw_address(self) -> str | None:
+        """Return DVC's address of the raw files; where they are absent, that of what fetch has to bring.
+
+        Files whose size and time are as in the last look are not read again.
+        """
+        folder, pointer = self.root / paths.RAW, self.root / paths.RAW_POINTER
+        if not folder.is_dir():
+            return content.pointer_address(pointer) if pointer.is_file() else None
+        return content.remembered_address(folder, self.root / paths.ADDRESSES)
+
     def _project_modules(self, stage: str, candidate: str) -> list[str]:
         data = self.config.data
         models = [self.config.candidates[candidate].model] if candidate else []
@@ -154,6 +165,8 @@ class Plan:
             common |= {"candidate": config.candidates[candidate], "threads": config.threads}
         measured = {"names": config.metrics.names, "threshold": config.metrics.threshold}
         match stage:
+            case "fetch":
+                return tasks.FetchTask(fetch=config.data.fetch, address=self._raw_address())
             case "preprocess":
                 return tasks.PreprocessTask(data=config.data)
             case "train":

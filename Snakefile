@@ -1,0 +1,38 @@
+"""From raw data to a tagged release: ``snakemake --cores all``.
+
+Settings come from config/; stop earlier by naming a target: preprocess, evaluate, package, judge.
+"""
+
+from snakemake.utils import min_version
+
+min_version("9.20")
+
+
+include: "workflow/rules/common.smk"
+
+
+report: "workflow/report/workflow.rst"
+
+
+localrules:
+    all,
+    evaluate,
+    fetch,
+    judge,
+    release,
+
+
+rule all:
+    input:
+        paths.RELEASE,
+    default_target: True
+
+
+include: "workflow/rules/data.smk"
+include: "workflow/rules/models.smk"
+include: "workflow/rules/evidence.smk"
+include: "workflow/rules/release.smk"
+
+
+onsuccess:
+    show_summary()

@@ -1,0 +1,61 @@
+# Settings, and the three things that every rule asks for: its settings, its code, its log.
+
+import sys
+import time
+from pathlib import Path
+
+# Before this project's root, so that the engine of this checkout is found, installed or not.
+root = Path(workflow.basedir).resolve()
+sys.path.insert(0, str(root))
+
+from snakemake.exceptions import WorkflowError
+
+from weighbridge import paths, plan
+from weighbridge.errors import WeighbridgeError
+
+started = time.time()
+try:
+    project = plan.Plan(plan.load(root, config, workflow.config_settings.configfiles), root)
+except WeighbridgeError as error:
+    raise WorkflowError(str(error)) from None
+
+
+wildcard_constraints:
+    candidate="[a-z0-9][a-z0-9_-]{0,63}",
+    seed="[0-9]{1,10}",
+
+
+def settings(stage):
+    """What the stage may see of the configuration, as one canonical string."""
+    return lambda wildcards: project.settings_of(stage, wildcards.get("candidate", ""))
+
+
+def code(stage):
+    """The source files whose change runs the stage again."""
+    return lambda wildcards: project.code_of(stage, wildcards.get("candidate", ""))
+
+
+def runs(name):
+    """One file of each run: all candidates, all seeds."""
+    return [
+        paths.run(candidate, seed) / name
+        for candidate in project.config.candidates
+        for seed in project.config.seeds
+    ]
+
+
+def figures():
+    """The pictures, each with its caption and its place in the report."""
+    return [
+        report(
+            paths.FIGURES / f"{name}.png",
+            category="Evidence",
+            caption=f"../report/{name}.rst",
+        )
+        for name in paths.FIGURE_NAMES
+    ]
+
+
+def show_summary():
+    if paths.SUMMARY.is_file() and paths.SUMMARY.stat().st_mtime >= started:
+        print("\n" + paths.SUMMARY.read_text(encoding="utf-8"), file=sys.stderr)

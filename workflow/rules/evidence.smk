@@ -1,0 +1,73 @@
+# In:  models/<name>/, data/processed/test.parquet, results/baseline/
+# Out: results/weighing/, models/metrics.yaml, results/verdict.yaml, results/figures/, models/plots/
+
+
+rule weigh:
+    """Measure the bundle on the test rows, beside the last release."""
+    input:
+        bundle=paths.bundle(project.config.name),
+        package=paths.PACKAGE,
+        baseline=paths.BASELINE,
+        table=paths.split("test"),
+        profile=paths.PROFILE,
+        code=code("weigh"),
+    output:
+        paths.WEIGHING,
+        paths.PREDICTIONS,
+        paths.METRICS,
+    log:
+        "logs/weigh.log",
+    benchmark:
+        "results/benchmarks/weigh.jsonl"
+    params:
+        settings=settings("weigh"),
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    conda:
+        "../../environment.yml"
+    shell:
+        "weighbridge weigh --settings {params.settings:q} &> {log:q}"
+
+
+rule judge:
+    """Apply the gates and derive the version; succeeds whatever the verdict."""
+    input:
+        weighing=paths.WEIGHING,
+        package=paths.PACKAGE,
+        baseline=paths.BASELINE,
+        code=code("judge"),
+    output:
+        paths.VERDICT,
+    log:
+        "logs/judge.log",
+    params:
+        settings=settings("judge"),
+    conda:
+        "../../environment.yml"
+    shell:
+        "weighbridge judge --settings {params.settings:q} &> {log:q}"
+
+
+rule draw:
+    """Draw the pictures, and write the tables behind them for DVC."""
+    input:
+        verdict=paths.VERDICT,
+        weighing=paths.WEIGHING,
+        predictions=paths.PREDICTIONS,
+        curves=runs("curve.csv"),
+        code=code("draw"),
+    output:
+        figures(),
+        plots=directory(paths.PLOTS),
+    log:
+        "logs/draw.log",
+    params:
+        settings=settings("draw"),
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    conda:
+        "../../environment.yml"
+    shell:
+        "weighbridge draw --settings {params.settings:q} &> {log:q}"

@@ -1,0 +1,23 @@
+# In:  everything that the stages before have written
+# Out: an annotated tag on a commit beside the branch, results/release.yaml, results/summary.txt
+
+
+rule release:
+    """Tag the release; or exit 1 with the table of what fell short."""
+    input:
+        verdict=paths.VERDICT,
+        bundle=paths.bundle(project.config.name),
+        pointers=[paths.pointer(project.config.name), paths.PROCESSED_POINTER],
+        plots=paths.PLOTS,
+        code=code("release"),
+    output:
+        paths.RELEASE,
+        paths.SUMMARY,
+    log:
+        "logs/release.log",
+    params:
+        settings=settings("release"),
+    conda:
+        "../../environment.yml"
+    shell:
+        "weighbridge release --settings {params.settings:q} &> {log:q}"
