@@ -22,7 +22,7 @@ _CELLS = 1 << 18  # weights held at once (2 MiB): what fits the cache is also se
 _DEFINED = 0.95
 
 
-def intervals(  # noqa: PLR0913 - rows, and how to resample them
+def intervals(  # noqa: PLR0913, PLR0917 - rows, and how to resample them
     names: Sequence[str],
     y: npt.ArrayLike,
     p: npt.ArrayLike,
@@ -53,7 +53,7 @@ def intervals(  # noqa: PLR0913 - rows, and how to resample them
     return {name: interval(values[name], samples[name], confidence) for name in names}
 
 
-def paired_differences(  # noqa: PLR0913 - rows, and how to resample them
+def paired_differences(  # noqa: PLR0913, PLR0917 - rows, and how to resample them
     names: Sequence[str],
     y: npt.ArrayLike,
     p_new: npt.ArrayLike,
@@ -72,7 +72,7 @@ def paired_differences(  # noqa: PLR0913 - rows, and how to resample them
     return {name: change(name, new, old, confidence) for name in names}
 
 
-def measure(  # noqa: PLR0913 - rows, and how to resample them
+def measure(  # noqa: PLR0913, PLR0917 - rows, and how to resample them
     names: Sequence[str],
     y: npt.ArrayLike,
     predictions: Sequence[npt.ArrayLike],

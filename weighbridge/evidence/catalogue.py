@@ -18,7 +18,9 @@ class Metric:
 
 _BINARY = (
     Metric("roc_auc", greater_is_better=True, meaning="chance that a positive row scores above a negative one"),
-    Metric("average_precision", greater_is_better=True, meaning="precision averaged over the recall gained, all thresholds"),
+    Metric(
+        "average_precision", greater_is_better=True, meaning="precision averaged over the recall gained, all thresholds"
+    ),
     Metric("accuracy", greater_is_better=True, meaning="share of rows decided rightly"),
     Metric("f1", greater_is_better=True, meaning="harmonic mean of precision and recall"),
     Metric("precision", greater_is_better=True, meaning="share of rows decided positive that are"),

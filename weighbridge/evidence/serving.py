@@ -4,7 +4,6 @@ No schema, no training code, no pipeline: the graph itself names its inputs and 
 release still runs beside a new one, years later.
 """
 
-import json
 import subprocess
 import sys
 import tempfile
@@ -119,21 +118,20 @@ def _column(node: Any, column: "pd.Series[Any]") -> npt.NDArray[Any]:
         text = column.astype(object).where(column.notna(), "")
         return np.array([str(value) for value in text], dtype=object).reshape(-1, 1)
     try:
-        return column.to_numpy(dtype=np.float32, na_value=np.nan).reshape(-1, 1)
+        numbers: npt.NDArray[np.float32] = column.to_numpy(dtype=np.float32, na_value=np.nan)
     except (TypeError, ValueError) as problem:
         raise DataError(f"column {node.name}: expected numbers, found {column.dtype}: {problem}") from None
+    return numbers.reshape(-1, 1)
 
 
-def _batches(
-    feed: Mapping[str, npt.NDArray[Any]], rows: int, batch: int
-) -> Iterator[dict[str, npt.NDArray[Any]]]:
+def _batches(feed: Mapping[str, npt.NDArray[Any]], rows: int, batch: int) -> Iterator[dict[str, npt.NDArray[Any]]]:
     for start in range(0, rows, batch):
         yield {name: column[start : start + batch] for name, column in feed.items()}
 
 
 def _probability(onnx: Path, session: Any, feed: Mapping[str, npt.NDArray[Any]]) -> Floats:
     try:
-        found = np.asarray(probe.run(session, feed), dtype=np.float64)
+        found: Floats = np.asarray(probe.run(session, feed), dtype=np.float64)
     except Exception as problem:  # noqa: BLE001 - as above
         raise ModelError(f"{onnx}: onnxruntime can't run it on these rows: {_first_line(problem)}") from None
     rows = len(next(iter(feed.values())))

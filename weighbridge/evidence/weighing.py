@@ -37,9 +37,7 @@ class _Rows:
     def measure(self, predictions: Sequence[Floats]) -> tuple[tuple[dict[str, float], bootstrap.Samples], ...]:
         """Return values and samples of each of *predictions*, over one set of resamples."""
         wanted = self.wanted
-        return bootstrap.measure(
-            wanted.names, self.y, predictions, self.groups, wanted.threshold, wanted.resamples
-        )
+        return bootstrap.measure(wanted.names, self.y, predictions, self.groups, wanted.threshold, wanted.resamples)
 
     def part(self, member: npt.NDArray[np.bool_]) -> "_Rows":
         """Return the rows where *member* holds."""
@@ -134,7 +132,7 @@ def _intervals(
     return {name: bootstrap.interval(values[name], samples[name], wanted.confidence) for name in wanted.names}
 
 
-def _comparison(  # noqa: PLR0913 - both sides
+def _comparison(  # noqa: PLR0913, PLR0917 - both sides
     rows: _Rows,
     baseline: Baseline,
     test: pd.DataFrame,
@@ -161,7 +159,9 @@ def _comparison(  # noqa: PLR0913 - both sides
 
 def _slices(rows: _Rows, column: str, values: "pd.Series[Any]") -> list[manifest.Slice]:
     """Return one slice a value, the largest first; of those too small to be measured only so many are named."""
-    texts = np.array([_MISSING if missing else _text(value) for value, missing in zip(values, values.isna(), strict=True)])
+    texts = np.array(
+        [_MISSING if missing else _text(value) for value, missing in zip(values, values.isna(), strict=True)]
+    )
     found, counts = np.unique(texts, return_counts=True)
     order = np.lexsort((found, -counts))
     large = [i for i in order if counts[i] >= rows.wanted.slice_min_rows]
