@@ -1,0 +1,255 @@
+"""The release commit and its tag: made beside the branch, visible by one reference transaction.
+
+Blobs, tree, commit and tag object are written first and bind no one. Then a single ``git update-ref`` creates the
+tag, only if it isn't there, and moves the branch, only if it is where it was. Before it nothing has happened; after
+it all has. Branch, index and working tree are touched only where the branch is to advance.
+"""
+
+import contextlib
+import os
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from weighbridge import documents
+from weighbridge.errors import RecordError, ReleaseRefused, SetupError
+from weighbridge.registry import git, releases, signing
+from weighbridge.registry.releases import Release
+from weighbridge.registry.tags import Tag
+
+_PATIENCE_SECONDS = 10.0
+_PAUSE_SECONDS = 0.05
+
+
+class Made(NamedTuple):
+    """The release commit; *made* is false where the same release was there already."""
+
+    commit: str
+    made: bool
+
+
+class _Wanted(NamedTuple):
+    root: Path
+    tag: Tag
+    message: str
+    files: Mapping[str, bytes]
+
+
+def create(  # noqa: PLR0913 - all but root by name
+    root: Path,
+    *,
+    tag: str,
+    message: str,
+    files: Mapping[str, bytes],
+    identity_env: Mapping[str, str],
+    advance_branch: bool,
+) -> Made:
+    """Make the release *tag*: HEAD's tree with *files* in place, an annotated tag on it, all or nothing.
+
+    Args:
+        root: the project's root.
+        tag: name of the release, ``flights@v1.2.0``.
+        message: the message of commit and tag, kept to the letter.
+        files: content by path relative to *root*; regular files.
+        identity_env: variables that name author and committer, see :func:`weighbridge.registry.git.identity`.
+        advance_branch: move the current branch to the release commit; index and working tree follow, for *files*.
+
+    Raises:
+        ReleaseRefused: where the tag is there with other content.
+        SetupError: where the repository isn't fit for it.
+    """
+    name = Tag.parse(tag)
+    parent = git.require_repository(root)
+    git.require_whole_history(root)
+    branch = _branch_to_advance(root) if advance_branch else None
+    wanted = _Wanted(root, name, message if message.endswith("\n") else f"{message}\n", files)
+    present = _present(wanted)
+    if present:
+        return present
+    blobs = _write_blobs(root, files)
+    commit = _write_commit(root, parent, blobs, wanted.message, identity_env)
+    tag_object = signing.write_tag(root, name, commit, wanted.message, identity_env)
+    transaction = [f"create {name.ref} {tag_object}"]
+    if branch is None:
+        return _publish(wanted, transaction, commit)
+    with _locked_index(root) as index:
+        git.run(root, "update-index", "-z", "--replace", "--index-info", input=_index_lines(blobs), env=index.env)
+        transaction.append(f"update {branch} {commit} {parent}")
+        made = _publish(wanted, transaction, commit)
+        if made.made:
+            _write_out(root, files)
+            git.attempt(root, "update-index", "-q", "--refresh", env=index.env)
+            index.replace()
+    return made
+
+
+def _branch_to_advance(root: Path) -> str:
+    branch = git.branch(root)
+    if branch is None:
+        raise SetupError(
+            "HEAD is detached, so there is no branch to advance; `git switch` to one, "
+            "or set release.advance_branch: false in config/config.yaml"
+        )
+    return f"refs/heads/{branch}"
+
+
+def _present(wanted: _Wanted) -> Made | None:
+    """Return the release where it was made before, ``None`` where the name is free."""
+    root, tag = wanted.root, wanted.tag
+    if git.attempt(root, "rev-parse", "--verify", "--quiet", tag.ref).returncode:
+        return None
+    try:
+        release = releases.find(root, str(tag))
+    except RecordError:
+        raise ReleaseRefused(
+            f"the tag {tag} exists and is no release; look at it with `git show {tag}`, "
+            f"and remove it with `git tag -d {tag}`"
+        ) from None
+    differing = [path for path, content in wanted.files.items() if _held(root, release, path) != content]
+    if signing.unsigned(release.text) != wanted.message:
+        differing.insert(0, "the tag's message")
+    if differing:
+        raise ReleaseRefused(
+            f"{tag} was released before ({release.commit[:12]}) with other content: {', '.join(differing[:5])}; "
+            "a release never changes: run the release again, and it derives the next version"
+        )
+    return Made(release.commit, made=False)
+
+
+def _held(root: Path, release: Release, path: str) -> bytes | None:
+    try:
+        return releases.blob(root, release.commit, path)
+    except RecordError:
+        return None
+
+
+def _write_blobs(root: Path, files: Mapping[str, bytes]) -> dict[str, str]:
+    """Store the files' contents and return each one's object by its path from the top of the repository."""
+    top = git.prefix(root)
+    for path in files:
+        pure = PurePosixPath(path)
+        if (
+            pure.is_absolute()
+            or str(pure) != path
+            or {"..", "."} & set(pure.parts)
+            or ".git" in path.lower().split("/")
+        ):
+            raise SetupError(f"{path!r} can't be part of a release; expected a plain path below the project's root")
+    with tempfile.TemporaryDirectory(prefix="release-") as folder:
+        for number, content in enumerate(files.values()):
+            Path(folder, str(number)).write_bytes(content)
+        listing = "".join(f"{folder}/{number}\n" for number in range(len(files)))
+        objects = git.run(root, "hash-object", "-w", "--no-filters", "--stdin-paths", input=listing.encode())
+    return {top + path: blob for path, blob in zip(files, objects.decode().split(), strict=True)}
+
+
+def _index_lines(blobs: Mapping[str, str]) -> bytes:
+    return b"".join(f"100644 {blob}\t{path}\0".encode() for path, blob in blobs.items())
+
+
+def _write_commit(root: Path, parent: str, blobs: Mapping[str, str], message: str, env: Mapping[str, str]) -> str:
+    with tempfile.TemporaryDirectory(prefix="release-") as folder:
+        index = {"GIT_INDEX_FILE": str(Path(folder, "index"))}
+        git.run(root, "read-tree", parent, env=index)
+        git.run(root, "update-index", "-z", "--replace", "--index-info", input=_index_lines(blobs), env=index)
+        tree = git.run(root, "write-tree", env=index).decode().strip()
+    sign = ["-S"] if git.setting(root, "commit.gpgSign", "bool") == "true" else []
+    arguments = ["-c", "i18n.commitEncoding=UTF-8", "commit-tree", *sign, "-p", parent, tree]
+    return git.run(root, *arguments, input=message.encode(), env=env).decode().strip()
+
+
+def _publish(wanted: _Wanted, transaction: list[str], commit: str) -> Made:
+    """Run the transaction; where another process was first, say what it made, or refuse."""
+    lines = "\n".join(["start", *transaction, "prepare", "commit", ""]).encode()
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        done = git.attempt(wanted.root, "update-ref", "-m", f"release: {wanted.tag}", "--stdin", input=lines)
+        if done.returncode == 0:
+            return Made(commit, made=True)
+        present = _present(wanted)
+        if present:
+            return present
+        if b".lock'" not in done.stderr or time.monotonic() > deadline:
+            raise SetupError(
+                f"{wanted.tag} wasn't made, and nothing was changed: {git.last_words(done.stderr)}; "
+                "if the branch moved meanwhile, run the release again; if a lock is left over, remove it"
+            )
+        time.sleep(_PAUSE_SECONDS)
+
+
+class _Index(NamedTuple):
+    """The user's index under lock: *draft* is a copy to work on, which takes its place in :meth:`replace`."""
+
+    draft: Path
+    lock: Path
+    real: Path
+
+    @property
+    def env(self) -> dict[str, str]:
+        return {"GIT_INDEX_FILE": str(self.draft)}
+
+    def replace(self) -> None:
+        shutil.copyfile(self.draft, self.lock)
+        self.lock.replace(self.real)
+
+
+@contextlib.contextmanager
+def _locked_index(root: Path) -> Iterator[_Index]:
+    """Hold Git's own lock on the index, as ``git add`` does, so that neither undoes the other's work."""
+    real = root / os.fsdecode(git.run(root, "rev-parse", "--git-path", "index")).removesuffix("\n")
+    lock = real.with_name("index.lock")
+    _take(lock)
+    try:
+        with tempfile.TemporaryDirectory(prefix="release-") as folder:
+            draft = Path(folder, "index")
+            if real.exists():  # not so in a clone without checkout
+                shutil.copy2(real, draft)
+            yield _Index(draft, lock, real)
+    finally:
+        lock.unlink(missing_ok=True)
+
+
+def _take(lock: Path) -> None:
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            lock.touch(exist_ok=False)
+        except FileExistsError:
+            if time.monotonic() > deadline:
+                raise SetupError(
+                    f"{lock} is held by another Git command; wait for it, or remove the file where none is running"
+                ) from None
+            time.sleep(_PAUSE_SECONDS)
+        else:
+            return
+
+
+def _write_out(root: Path, files: Mapping[str, bytes]) -> None:
+    for path, content in files.items():
+        target = root / path
+        if target.is_symlink() or not target.is_file() or target.read_bytes() != content:
+            documents.write(target, content)
+
+
+def push(root: Path, remote: str, tag: str, branch: str | None = None) -> None:
+    """Push a release (and *branch*) to a Git remote, all or nothing; the same again is no error.
+
+    Raises:
+        SetupError: in Git's own words, without credentials.
+    """
+    ref = Tag.parse(tag).ref
+    refs = [f"{ref}:{ref}"] + ([f"refs/heads/{branch}:refs/heads/{branch}"] if branch else [])
+    done = git.attempt(root, "push", "--atomic", "--no-follow-tags", "--porcelain", "--", remote, *refs, hooks=True)
+    if done.returncode == 0:
+        return
+    rejected = [line for line in done.stdout.split(b"\n") if line.startswith(b"!")]
+    reason = git.last_words(b"\n".join(rejected) + b"\n" + done.stderr, lines=4)
+    reason = re.sub(r"\s+", " ", reason)
+    raise SetupError(
+        f"{tag} is released here but wasn't pushed to {git.without_credentials(remote)}: {reason}; "
+        f"mend it and run `git push --atomic {git.without_credentials(remote)} {tag}`"
+    )
