@@ -1,0 +1,211 @@
+"""DVC's cache and remote as a store of verified objects.
+
+DVC trusts a read-only file in its cache and, unless told otherwise, whatever a remote delivers: each object is
+digested here before it is used. DVC is imported when a store is opened, not before.
+"""
+
+import contextlib
+import errno
+import json
+import logging
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+from weighbridge.errors import DataError, SetupError, WeighbridgeError
+from weighbridge.registry import addresses, git
+
+T = TypeVar("T")
+
+_LOCK_PAUSE_SECONDS = 0.2
+_SECRET_KEYS = {
+    "password", "token", "secret_access_key", "access_key_id", "session_token", "connection_string", "sas_token",
+    "account_key", "client_secret", "passphrase", "custom_auth_header", "credentialpath", "configpath", "keyfile",
+    "gdrive_client_secret", "gdrive_service_account_json_file_path", "plugins_path", "site_cache_dir",
+}  # fmt: skip
+
+
+class Store:
+    """The open DVC repository: :attr:`repo` is DVC's own, *objects* are named by their address."""
+
+    def __init__(self, repo: Any) -> None:
+        self.repo = repo
+
+    @property
+    def cache(self) -> Path:
+        """The folder of the cache."""
+        return Path(self.repo.cache.local.path)
+
+    def cached(self, address: str) -> Path:
+        """Return where the cache holds an object, if it does."""
+        return Path(self.repo.cache.local.oid_to_path(address))
+
+    def is_sound(self, address: str) -> bool:
+        """Return whether the cache holds the object, undamaged."""
+        path = self.cached(address)
+        return path.is_file() and addresses.md5_file(path) == address.removesuffix(".dir")
+
+    def remote(self, name: str | None = None) -> Any:
+        """Return DVC's object database of a remote (the default one); ``None`` where there is none."""
+        from dvc.config import NoRemoteError
+
+        try:
+            return self.repo.cloud.get_remote_odb(name, "push")
+        except NoRemoteError:
+            return None
+
+    def files(self, address: str) -> dict[str, str]:
+        """Return the MD5 of each file by its path below the folder; for a single file the path is empty.
+
+        Raises:
+            DataError: where the cached listing is none, or has a path that leads out of the folder.
+        """
+        if not address.endswith(".dir"):
+            return {"": address}
+        try:
+            listing = json.loads(self.cached(address).read_bytes())
+            found = {entry["relpath"]: entry["md5"] for entry in listing}
+        except (ValueError, KeyError, TypeError) as problem:
+            raise DataError(f"the content {address} is no listing of DVC's ({problem}); refused") from None
+        for name, md5 in found.items():
+            if not isinstance(name, str) or not addresses.is_plain(name) or not addresses.is_address(md5):
+                raise DataError(f"the content {address} has the unsafe entry {name!r}; refused, don't trust its origin")
+        return found
+
+    def fetch(self, address: str) -> dict[str, str] | None:
+        """Have an address and all it lists in the cache, verified; return its files, ``None`` where it is nowhere.
+
+        Raises:
+            DataError: where an object is damaged and there is no better copy.
+        """
+        if not self._bring([address]):
+            return None
+        found = self.files(address)
+        return found if self._bring(sorted(set(found.values()))) else None
+
+    def _bring(self, wanted: list[str]) -> bool:
+        lacking = [address for address in wanted if not self.is_sound(address)]
+        remote = self.remote() if lacking else None
+        there = [address for address in lacking if remote is not None and remote.exists(address)]
+        self._download(remote, there)
+        for address in set(lacking) - set(there):
+            if self.cached(address).exists():
+                raise DataError(
+                    f"{self.cached(address)} is damaged, and no remote has a copy; "
+                    "put the file back where it came from and `dvc add` it again"
+                )
+        return len(there) == len(lacking)
+
+    def _download(self, remote: Any, wanted: list[str]) -> None:
+        if not wanted:
+            return
+        from dvc_objects.fs.local import localfs
+
+        cache = self.repo.cache.local
+        cache.makedirs(str(self.cache))
+        with tempfile.TemporaryDirectory(dir=self.cache, prefix=".incoming-") as folder:
+            drafts = {address: Path(folder, address) for address in wanted}
+            remote.fs.get([remote.oid_to_path(address) for address in wanted], [str(path) for path in drafts.values()])
+            for address, path in drafts.items():
+                if addresses.md5_file(path) != address.removesuffix(".dir"):
+                    raise DataError(
+                        f"the remote's object {remote.oid_to_path(address)} is damaged; "
+                        "remove it there, and `dvc push` from where the content was made"
+                    )
+            for address in wanted:  # a damaged copy stays until there is a better one
+                self.cached(address).unlink(missing_ok=True)
+            cache.add([str(path) for path in drafts.values()], localfs, wanted, hardlink=True)
+
+    def send(self, remote: Any, wanted: Iterable[str]) -> list[str]:
+        """Copy cached objects to a remote and return those that aren't there afterwards, whole."""
+        from dvc_data.hashfile.hash_info import HashInfo
+
+        found = sorted(set(wanted))
+        # Without DVC's index of the remote, which takes files for granted once it saw their folder's listing.
+        self.repo.cloud.transfer(self.repo.cache.local, remote, {HashInfo("md5", address) for address in found})
+        return [address for address in found if not self._arrived(remote, address)]
+
+    def _arrived(self, remote: Any, address: str) -> bool:
+        try:
+            size = remote.fs.info(remote.oid_to_path(address)).get("size")
+        except FileNotFoundError:
+            return False
+        return size is None or int(size) == self.cached(address).stat().st_size
+
+    def patiently(self, action: Callable[[], T], patience_seconds: float) -> T:
+        """Run *action*, again while another DVC command holds the lock, for a bounded time."""
+        from dvc.lock import LockError
+
+        deadline = time.monotonic() + patience_seconds
+        while True:
+            try:
+                return action()
+            except LockError:
+                if time.monotonic() > deadline:
+                    raise SetupError(
+                        f"another DVC command held its lock for {patience_seconds:.0f} s; wait for it, or end it"
+                    ) from None
+                time.sleep(_LOCK_PAUSE_SECONDS)
+
+
+@contextlib.contextmanager
+def opened(root: Path) -> Iterator[Store]:
+    """Open DVC in *root*; what goes wrong within becomes an error of ours, and DVC's own log stays silent.
+
+    Raises:
+        SetupError: without ``dvc init``, without disk space, with credentials in the committed configuration, or
+            where DVC or a remote fails.
+    """
+    from dvc.exceptions import NotDvcRepoError
+    from dvc.repo import Repo
+
+    _refuse_secrets(root)
+    with _silenced("dvc", "dvc_data", "dvc_objects"):
+        try:
+            with Repo(str(root.absolute())) as repo:
+                yield Store(repo)
+        except WeighbridgeError:
+            raise
+        except NotDvcRepoError:
+            raise SetupError(f"{root} isn't set up for DVC; run `dvc init` there, and commit what it makes") from None
+        except Exception as problem:  # noqa: BLE001 - each remote has a client library with errors of its own
+            raise _explained(problem) from None
+
+
+@contextlib.contextmanager
+def _silenced(*names: str) -> Iterator[None]:
+    loggers = [logging.getLogger(name) for name in names]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def _explained(problem: BaseException) -> SetupError:
+    cause: BaseException | None = problem
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno in {errno.ENOSPC, errno.EDQUOT}:
+            where = f" ({cause.filename})" if cause.filename else ""
+            return SetupError(f"no space left on the disk{where}; make room (`dvc gc` may help), then run it again")
+        cause = cause.__cause__ or cause.__context__
+    said = git.last_words(str(problem).encode())
+    return SetupError(f"DVC failed with {type(problem).__name__}: {said}; `dvc doctor` shows how it is set up")
+
+
+def _refuse_secrets(root: Path) -> None:
+    """Refuse a committed configuration that holds credentials, or names files to send as such."""
+    config = root / ".dvc" / "config"
+    lines = config.read_text(errors="replace").splitlines() if config.is_file() else []
+    for number, line in enumerate(lines, start=1):
+        key = line.partition("=")[0].strip().lower()
+        if "=" in line and key in _SECRET_KEYS:
+            raise SetupError(
+                f"{config}:{number}: {key!r} doesn't belong in a committed file; "
+                f"move it to .dvc/config.local: `dvc remote modify --local <remote> {key} <value>`"
+            )
