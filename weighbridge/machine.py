@@ -69,8 +69,8 @@ def _os_name() -> str:
     return f"{name} ({platform.system()} {platform.release()})".strip()
 
 
-def hardware(required_memory_mib: float) -> manifest.Hardware:
-    """Return the machine's facts; *required_memory_mib* is what serving was seen to need."""
+def hardware() -> manifest.Hardware:
+    """Return the machine's facts; what serving needs is seen later, at weighing."""
     import psutil
 
     model, flags = _cpu()
@@ -81,7 +81,7 @@ def hardware(required_memory_mib: float) -> manifest.Hardware:
         memory_mib=round(psutil.virtual_memory().total / 2**20, 1),
         accelerators=_accelerators(),
         blas=_blas(),
-        required_memory_mib=required_memory_mib,
+        required_memory_mib=None,
         required_accelerator=None,
     )
 

@@ -211,7 +211,7 @@ class Hardware(Record):
     """Each accelerator that was there."""
     blas: tuple[str, ...]
     """Libraries of linear algebra and threads that were loaded."""
-    required_memory_mib: float
+    required_memory_mib: float | None
     """Memory in MiB that serving needs at least."""
     required_accelerator: str | None
     """Accelerator that serving needs; none where it needs none."""
@@ -324,7 +324,7 @@ class Artifacts(Record):
     """DVC's address of the bundle."""
     parameter_count: int
     """Number of learned parameters."""
-    loaded_memory_mib: float
+    loaded_memory_mib: float | None
     """Memory in MiB that the loaded model takes."""
 
 

@@ -1,5 +1,6 @@
 """From the configuration to what each rule is told: its settings as one string, and its source files."""
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -112,6 +113,14 @@ def _check(settings: Settings, document: documents.Document) -> None:
     gates.check(settings.gates, config.metrics, config.select)
 
 
+def _remembered(memory: Path) -> dict[str, tuple[int, int, str]]:
+    """Return what was written at the last look; nothing where that can't be read, for it only saves time."""
+    try:
+        return msgspec.json.decode(memory.read_bytes(), type=dict[str, tuple[int, int, str]])
+    except (OSError, msgspec.DecodeError):
+        return {}
+
+
 class Plan:
     """The settings, and from them the parameters and source files of each rule."""
 
@@ -141,7 +150,12 @@ class Plan:
         folder, pointer = self.root / paths.RAW, self.root / paths.RAW_POINTER
         if not folder.is_dir():
             return content.pointer_address(pointer) if pointer.is_file() else None
-        return content.remembered_address(folder, self.root / paths.ADDRESSES)
+        memory = self.root / paths.ADDRESSES
+        known = _remembered(memory)
+        address, seen = content.folder_address(folder, known)
+        if seen != known:
+            documents.write(memory, json.dumps(seen))
+        return address
 
     def _project_modules(self, stage: str, candidate: str) -> list[str]:
         data = self.config.data

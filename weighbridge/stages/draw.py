@@ -1,5 +1,6 @@
 """draw: pictures for people, and the tables behind them for DVC."""
 
+import csv
 from pathlib import Path
 
 from weighbridge import documents, manifest, paths
@@ -15,18 +16,25 @@ def run(root: Path, task: DrawTask) -> None:
     verdict = documents.read_record(root / paths.VERDICT, manifest.Verdict)
     predictions = tables.read_parquet(root / paths.PREDICTIONS)
     runs = {
-        f"{name} seed {score.seed}": root / paths.run(name, score.seed) / "curve.csv"
+        f"{name} seed {score.seed}": _points(root / paths.run(name, score.seed) / "curve.csv")
         for name, candidate in packaged.candidates.items()
         for score in candidate.seeds
     }
     curves.write_all(
         root / paths.PLOTS,
-        predictions=predictions,
+        target=predictions["target"].to_numpy(),
+        probability=predictions["probability"].to_numpy(),
+        baseline=predictions["baseline"].to_numpy() if "baseline" in predictions else None,
         packaged=packaged,
         weighing=weighing,
         learning_curves=runs,
-        threshold=task.threshold,
     )
     pictures.draw_all(
         root / paths.FIGURES, plots=root / paths.PLOTS, packaged=packaged, weighing=weighing, verdict=verdict
     )
+
+
+def _points(curve: Path) -> list[dict[str, float | None]]:
+    """Return the points of a learning curve, empty where the estimator has none."""
+    with curve.open(encoding="utf-8", newline="") as stream:
+        return [{name: float(cell) if cell else None for name, cell in row.items()} for row in csv.DictReader(stream)]

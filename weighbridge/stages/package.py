@@ -54,8 +54,8 @@ def run(root: Path, task: PackageTask) -> manifest.Packaged:
         interface=interface,
         artifacts=_artifacts(root, bundle, entries, record.parameter_count),
         parity=parity,
-        baseline=baseline.tag if baseline else None,
-        same_as=same_as.tag if same_as else None,
+        baseline=str(baseline.tag) if baseline else None,
+        same_as=str(same_as.tag) if same_as else None,
     )
     _bring_baseline(root, task.name, baseline)
     documents.write_record(root / paths.CHAMPION, {"champion": champion, "seed": seed, "run": record.run})
@@ -167,7 +167,7 @@ def _artifacts(root: Path, bundle: Path, entries: tuple[FileEntry, ...], paramet
         content_sha256=sha256_folder(entries),
         dvc=address,
         parameter_count=parameters,
-        loaded_memory_mib=round(serving.loaded_memory_mib(bundle / "model.onnx"), 1),
+        loaded_memory_mib=None,
     )
 
 
@@ -189,8 +189,8 @@ def _bring_baseline(root: Path, name: str, baseline: releases.Release | None) ->
     if baseline is None:
         print("no earlier release to compare with")
         return
-    text = releases.blob(root, baseline.tag, paths.manifest(name).as_posix())
-    pointer = releases.blob(root, baseline.tag, paths.pointer(name).as_posix())
+    text = releases.blob(root, str(baseline.tag), paths.manifest(name).as_posix())
+    pointer = releases.blob(root, str(baseline.tag), paths.pointer(name).as_posix())
     content.materialise(root, pointer, folder)
     documents.write(folder / "manifest.yaml", text)
     print(f"to beat: {baseline.tag}")

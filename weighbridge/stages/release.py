@@ -43,7 +43,9 @@ def run(root: Path, task: ReleaseTask) -> manifest.Released:
         ledger.append(root, _rejection(seen, judged))
         raise ReleaseRefused(refusal(judged, dirty))
     if same is not None:
-        done = manifest.Released(tag=same.tag, made=False, commit=same.commit, manifest_sha256=same.manifest_sha256)
+        done = manifest.Released(
+            tag=str(same.tag), made=False, commit=same.commit, manifest_sha256=same.notes.manifest_sha256
+        )
         print(f"The same content is released already, as {same.tag}: no new tag.")
     else:
         _check_baseline(root, task.config.name, seen.packaged)
@@ -89,9 +91,10 @@ def _check_bundle(root: Path, task: ReleaseTask, seen: Evidence) -> None:
 
 def _check_baseline(root: Path, name: str, packaged: manifest.Packaged) -> None:
     newest = releases.latest(root, name, other_than_content=packaged.artifacts.content_sha256)
-    if (newest.tag if newest else None) != packaged.baseline:
+    found = str(newest.tag) if newest else None
+    if found != packaged.baseline:
         raise ReleaseRefused(
-            f"{newest.tag if newest else 'no release'} is the last release now; the weighing compared with "
+            f"{found or 'no release'} is the last release now; the weighing compared with "
             f"{packaged.baseline or 'none'}. Run 'snakemake --cores all --forcerun package' to weigh against it"
         )
 
@@ -152,7 +155,7 @@ def _manifest(root: Path, task: ReleaseTask, seen: Evidence, dirty: tuple[str, .
     version = seen.verdict.version
     owner, _, address = config.card.owner.rstrip(">").partition(" <")
     performance = {name: interval.value for name, interval in weighing.metrics.items()}
-    required = weighing.serving.peak_memory_mib
+    needed = weighing.serving.peak_memory_mib
     return manifest.Manifest(
         schema=manifest.SCHEMA,
         model_info=manifest.ModelInfo(
@@ -172,11 +175,11 @@ def _manifest(root: Path, task: ReleaseTask, seen: Evidence, dirty: tuple[str, .
         data=seen.data,
         code=_code(root, task, seen, dirty),
         environment=seen.run.environment,
-        hardware=msgspec.structs.replace(seen.run.hardware, required_memory_mib=required),
+        hardware=msgspec.structs.replace(seen.run.hardware, required_memory_mib=needed),
         parameters=msgspec.structs.replace(seen.run.parameters, settings=plain(task)),
         training=seen.run.training,
         interface=packaged.interface,
-        artifacts=packaged.artifacts,
+        artifacts=msgspec.structs.replace(packaged.artifacts, loaded_memory_mib=needed),
         performance=manifest.Performance(
             primary=packaged.primary, selected_from=packaged.candidates, parity=packaged.parity, test=weighing
         ),
@@ -219,13 +222,13 @@ def _code_changes(root: Path, previous: str | None) -> tuple[str, ...]:
 def _tag(root: Path, task: ReleaseTask, complete: manifest.Manifest, seen: Evidence) -> manifest.Released:
     config = task.config
     name = config.name
-    tag = str(tags.Tag(name=name, version=tags.Version.parse(seen.verdict.version)))
+    tag = tags.Tag(name, tags.Version.parse(seen.verdict.version))
     text = documents.dump(complete).encode()
     page = card.card(complete).encode()
     entry = {
         "kind": "release",
         "status": "released",
-        "tag": tag,
+        "tag": str(tag),
         "run": seen.packaged.run,
         "content_sha256": complete.artifacts.content_sha256,
         "manifest_sha256": sha256_bytes(text),
@@ -237,25 +240,42 @@ def _tag(root: Path, task: ReleaseTask, complete: manifest.Manifest, seen: Evide
         paths.card(name).as_posix(): page,
         **{path.as_posix(): (root / path).read_bytes() for path in _carried(root, name)},
     }
-    message = releases.message(
-        complete, manifest_sha256=sha256_bytes(text), ledger_root=ledger.root_digest(root), ledger_count=ledger.count(root)
-    )
     made = commit.create(
         root,
-        tag=tag,
-        message=message,
+        tag=str(tag),
+        message=releases.message(_notes(root, tag, complete, sha256_bytes(text))),
         files=files,
         identity_env=git.identity(root, config.card.owner),
         advance_branch=config.release.advance_branch,
     )
     documents.write(root / paths.manifest(name), text)
     documents.write(root / paths.card(name), page)
-    return manifest.Released(tag=tag, made=True, commit=made, manifest_sha256=sha256_bytes(text))
+    return manifest.Released(
+        tag=str(tag), made=made.made, commit=made.commit, manifest_sha256=sha256_bytes(text)
+    )
+
+
+def _notes(root: Path, tag: tags.Tag, complete: manifest.Manifest, manifest_sha256: str) -> releases.Notes:
+    return releases.Notes(
+        tag=tag,
+        bump=complete.lineage.bump,
+        reasons=complete.lineage.reasons,
+        candidate=complete.parameters.candidate,
+        primary=complete.performance.primary,
+        metrics=complete.performance.test.metrics,
+        verdict=complete.gates.verdict,
+        content_sha256=complete.artifacts.content_sha256,
+        manifest_sha256=manifest_sha256,
+        ledger_root=ledger.root_digest(root),
+        ledger_count=ledger.count(root),
+    )
 
 
 def _push(root: Path, task: ReleaseTask, tag: str) -> None:
     """Push the data first, then the tag: who sees the tag can have its data. Done again where it was cut short."""
-    content.push(root, [paths.RAW_POINTER, paths.PROCESSED_POINTER, paths.pointer(task.config.name)])
+    pointers = (paths.RAW_POINTER, paths.PROCESSED_POINTER, paths.pointer(task.config.name))
+    addresses = [content.pointer_address(root / pointer) for pointer in pointers]
+    content.push(root, [address for address in addresses if address])
     branch = git.branch(root) if task.release.advance_branch else None
     commit.push(root, task.release.push, tag, branch)
 

@@ -63,7 +63,7 @@ def run(root: Path, candidate: str, seed: int, task: TrainTask, code: str) -> ma
         framework=fitted.framework,
         parameter_count=fitted.parameter_count,
         environment=machine.environment(root / paths.LOCK),
-        hardware=machine.hardware(0.0),
+        hardware=machine.hardware(),
         parameters=_parameters(candidate, seed, task),
         training=_training(watch, fitted, curve if fitted.curve else None),
         stage_code=code,
