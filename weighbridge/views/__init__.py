@@ -1,0 +1,1 @@
+"""What people ask of a project: ``check``, ``log``, ``show``, ``diff``. Nothing here writes to the project."""

@@ -1,0 +1,44 @@
+"""Plain text in columns: fast, and the same on a terminal and in a file."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+
+def aligned(rows: Iterable[Sequence[str]], *, indent: int = 0) -> list[str]:
+    """Return the rows as lines whose columns begin at the same place."""
+    table = [tuple(row) for row in rows]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    return [
+        (" " * indent + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))).rstrip()
+        for row in table
+    ]
+
+
+def number(value: float) -> str:
+    """Return a measured number as people read it: four digits that count."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def words(value: Any) -> str:
+    """Return any plain value in words."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return repr(value)
+    if isinstance(value, list | tuple):
+        return ", ".join(words(item) for item in value) or "none"
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {words(item)}" for key, item in value.items()) or "none"
+    return str(value) if value != "" else "none"
+
+
+def short(digest: str | None) -> str:
+    """Return the first 12 digits of a digest."""
+    return digest[:12] if digest else "none"
+
+
+def thousands(count: int) -> str:
+    """Return a count such as ``166,158``."""
+    return f"{count:,}"
