@@ -1,0 +1,36 @@
+"""Yours: networks and functions that build models, named in ``config/config.yaml`` by their import path.
+
+A network gets float32 rows of shape (batch, inputs) and returns one logit a row; ``inputs`` is filled in with
+the number of columns after preprocessing. All other arguments come from the candidate's ``params``.
+"""
+
+import itertools
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+
+class MLP(nn.Module):
+    """Fully connected layers with ReLU between them.
+
+    Args:
+        inputs: number of columns.
+        hidden: width of each hidden layer.
+        dropout: share of the hidden values that is dropped in training.
+    """
+
+    def __init__(self, inputs: int, hidden: Sequence[int] = (64, 32), dropout: float = 0.0) -> None:
+        super().__init__()
+        widths = [inputs, *hidden]
+        layers: list[nn.Module] = []
+        for before, after in itertools.pairwise(widths):
+            layers += [nn.Linear(before, after), nn.ReLU()]
+            if dropout:
+                layers.append(nn.Dropout(dropout))
+        self.layers = nn.Sequential(*layers, nn.Linear(widths[-1], 1))
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        """Return one logit a row: shape (batch, 1)."""
+        logits: torch.Tensor = self.layers(rows)
+        return logits

@@ -1,0 +1,313 @@
+"""One ONNX graph from raw columns to a decision: what ships, and what is evaluated.
+
+Preprocessing and estimator are converted by skl2onnx, a network by ``torch.onnx.export``; the graphs are joined, and
+get the same two outputs whatever the framework. What differs from one machine or run to the next (paths, sources,
+producers) is taken out, so equal models give equal bytes.
+"""
+
+import contextlib
+import copy
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from weighbridge import documents
+from weighbridge.data.schema import Schema
+from weighbridge.errors import ModelError
+from weighbridge.manifest import Input, Interface, Output, Parity
+from weighbridge.training import prepare
+from weighbridge.training.fitted import Fitted
+
+OPSETS = {"": 18, "ai.onnx.ml": 3}
+IR_VERSION = 10
+LABEL = "label"
+PROBABILITY = "probability"
+_FEATURES = "model_inputs"
+_BATCH = 8192
+
+
+def export(fitted: Fitted, schema: Schema, path: Path, *, threshold: float = 0.5) -> None:
+    """Write *fitted* as one ONNX graph.
+
+    It has an input a feature column, float32 or string of shape (rows, 1), missing as NaN or ``""``, and the outputs
+    ``probability``, float32 of shape (rows,), P(target = 1), and ``label``, int64 of shape (rows,), 1 where the
+    probability is at least *threshold*. The same model gives the same bytes.
+
+    Raises:
+        ModelError: where a part has no counterpart in ONNX, or a column's name is that of an output.
+    """
+    import onnx
+
+    _check_names(schema)
+    with _quiet():
+        before = _convert(fitted.preprocessing, _column_types(schema), {})
+        model = _network(fitted) if fitted.kind == "torch" else _estimator(fitted)
+        merged = _joined(before, model)
+        _finish(merged, fitted, threshold)
+    try:
+        onnx.checker.check_model(merged, full_check=True)
+    except onnx.checker.ValidationError as problem:
+        raise ModelError(f"{type(fitted.model).__name__}: its ONNX graph is not valid ({problem}); {_ADVICE}") from None
+    documents.write(path, merged.SerializeToString(deterministic=True))
+
+
+_ADVICE = "choose another model, or leave it out of the candidates"
+
+
+def _check_names(schema: Schema) -> None:
+    taken = {LABEL, PROBABILITY} & set(schema.features)
+    if taken:
+        raise ModelError(f"feature {min(taken)!r} has the name of an output of the ONNX graph; rename the column")
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep converters from warning of their own internals."""
+    disabled = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(disabled)
+
+
+def _column_types(schema: Schema) -> list[tuple[str, Any]]:
+    from skl2onnx.common.data_types import FloatTensorType, StringTensorType
+
+    shape = [None, 1]
+    return [
+        (name, FloatTensorType(shape) if column.type == "number" else StringTensorType(shape))
+        for name, column in schema.features.items()
+    ]
+
+
+def _convert(model: Any, types: list[tuple[str, Any]], options: dict[Any, Any]) -> Any:
+    """Return skl2onnx's graph of *model*; scalers divide in it as scikit-learn does, not by a factor."""
+    import skl2onnx
+    from sklearn.preprocessing import MaxAbsScaler, RobustScaler, StandardScaler
+
+    exact = {scaler: {"div": "div"} for scaler in (StandardScaler, RobustScaler, MaxAbsScaler)}
+    try:
+        return skl2onnx.to_onnx(model, initial_types=types, options=exact | options, target_opset=OPSETS)
+    except Exception as problem:  # noqa: BLE001 - a converter may fail with anything
+        cause = " ".join(str(problem).split())[:300]
+        name = type(model).__name__
+        raise ModelError(f"{name} has no ONNX graph ({type(problem).__name__}: {cause}); {_ADVICE}") from None
+
+
+def _estimator(fitted: Fitted) -> Any:
+    """Return the estimator's graph, from ``model_inputs`` to (rows, 2) probabilities as its last output."""
+    from skl2onnx.common.data_types import FloatTensorType
+
+    types = [(_FEATURES, FloatTensorType([None, prepare.width(fitted.preprocessing)]))]
+    model = _with_float_thresholds(fitted.model)
+    return _convert(model, types, {id(model): {"zipmap": False}})
+
+
+def _with_float_thresholds(model: Any) -> Any:
+    """Return a copy whose boosted trees split at float32 numbers.
+
+    Inputs are float32, so ``x <= t`` holds exactly where x is at most the greatest float32 that is not above t;
+    the graph, which rounds t to the nearest float32, could else decide otherwise for an x next to it.
+    """
+    copied = copy.deepcopy(model)
+    for estimator in _nested(copied, set()):
+        for stage in getattr(estimator, "_predictors", ()):
+            for tree in stage:
+                tree.nodes["num_threshold"] = _floor32(tree.nodes["num_threshold"])
+    return copied
+
+
+def _nested(value: Any, seen: set[int]) -> Iterator[Any]:
+    """Yield each fitted estimator in *value*."""
+    if id(value) in seen:
+        return
+    seen.add(id(value))
+    if isinstance(value, list | tuple):
+        for item in value:
+            yield from _nested(item, seen)
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _nested(item, seen)
+    elif type(value).__module__.startswith("sklearn.") and hasattr(value, "__dict__"):
+        yield value
+        yield from _nested(vars(value), seen)
+
+
+def _floor32(values: Any) -> Any:
+    """Return the greatest float32 that is not above each of *values*."""
+    import numpy as np
+
+    nearest = values.astype(np.float32)
+    return np.where(nearest > values, np.nextafter(nearest, np.float32(-np.inf)), nearest)
+
+
+def _network(fitted: Fitted) -> Any:
+    """Return the network's graph, from ``model_inputs`` to (rows,) probabilities."""
+    import torch
+
+    from weighbridge.training.torch_fit import Probability
+
+    example = torch.zeros(2, prepare.width(fitted.preprocessing))
+    try:
+        program = torch.onnx.export(
+            Probability(fitted.model).eval(),
+            (example,),
+            dynamo=True,
+            opset_version=OPSETS[""],
+            input_names=[_FEATURES],
+            output_names=[PROBABILITY],
+            dynamic_shapes=({0: torch.export.Dim("rows")},),
+            verbose=False,
+        )
+    except Exception as problem:  # noqa: BLE001 - the exporter raises what its passes and the network raise
+        cause = " ".join(str(problem).split())[:300]
+        name = type(fitted.model).__name__
+        raise ModelError(f"{name} can't be exported to ONNX ({cause}); use operations that ONNX has") from None
+    return program.model_proto  # type: ignore[union-attr]  # with dynamo it is never None
+
+
+def _joined(before: Any, after: Any) -> Any:
+    """Return one graph of both; names of the second get a prefix, so that none meets a column's."""
+    import onnx
+
+    after = onnx.compose.add_prefix(after, "model.")
+    opsets = {entry.domain for graph in (before, after) for entry in graph.opset_import}
+    for graph in (before, after):
+        graph.ir_version = IR_VERSION
+        _set_opsets(graph, opsets)
+    source, sink = before.graph.output[0].name, after.graph.input[0].name
+    kept = [after.graph.output[-1].name]
+    return onnx.compose.merge_models(before, after, io_map=[(source, sink)], outputs=kept)
+
+
+def _set_opsets(model: Any, domains: set[str]) -> None:
+    from onnx import helper
+
+    versions = {entry.domain: entry.version for entry in model.opset_import}
+    del model.opset_import[:]
+    wanted = sorted({*domains, *OPSETS})
+    model.opset_import.extend(
+        helper.make_opsetid(domain, OPSETS.get(domain, versions.get(domain, 1))) for domain in wanted
+    )
+
+
+def _finish(model: Any, fitted: Fitted, threshold: float) -> None:
+    """Add the two outputs in place, and take out what isn't the model."""
+    import numpy as np
+    from onnx import TensorProto, helper, numpy_helper
+
+    graph = model.graph
+    found = graph.output[-1].name
+    if fitted.kind == "sklearn":
+        positive = np.array(list(fitted.model.classes_).index(1), dtype=np.int64)
+        graph.initializer.append(numpy_helper.from_array(positive, "positive"))
+        graph.node.append(helper.make_node("Gather", [found, "positive"], ["chosen"], name="choose", axis=1))
+        found = "chosen"
+    limit = np.array(_ceil32(threshold), dtype=np.float32)
+    graph.initializer.append(numpy_helper.from_array(limit, "threshold"))
+    graph.node.extend(
+        [
+            helper.make_node("Cast", [found], [PROBABILITY], name="to_probability", to=TensorProto.FLOAT),
+            helper.make_node("GreaterOrEqual", [PROBABILITY, "threshold"], ["decided"], name="decide"),
+            helper.make_node("Cast", ["decided"], [LABEL], name="to_label", to=TensorProto.INT64),
+        ]
+    )
+    del graph.output[:]
+    graph.output.extend(
+        [
+            helper.make_tensor_value_info(LABEL, TensorProto.INT64, ["rows"]),
+            helper.make_tensor_value_info(PROBABILITY, TensorProto.FLOAT, ["rows"]),
+        ]
+    )
+    _name_rows(graph)
+    _strip(model)
+
+
+def _ceil32(value: float) -> Any:
+    """Return the least float32 that is not below *value*: comparing with it decides as comparing with *value*."""
+    import numpy as np
+
+    return -_floor32(np.array(-value))
+
+
+def _name_rows(graph: Any) -> None:
+    """Give the first dimension of each input the name that the outputs have."""
+    for value in graph.input:
+        value.type.tensor_type.shape.dim[0].dim_param = "rows"
+
+
+def _strip(model: Any) -> None:
+    """Take out producers, comments, metadata and shapes of inner values: they may hold paths and versions."""
+    model.producer_name, model.producer_version, model.domain, model.doc_string = "weighbridge", "", "", ""
+    model.model_version = 0
+    graph = model.graph
+    graph.name, graph.doc_string = "weighbridge", ""
+    del graph.value_info[:]
+    for part in (model, graph, *graph.node, *graph.input, *graph.output, *graph.initializer):
+        for field in ("metadata_props", "doc_string"):
+            part.ClearField(field)
+
+
+def parity(fitted: Fitted, path: Path, frame: Any, threshold: float) -> Parity:
+    """Return how closely the graph at *path* agrees with *fitted* over all rows of *frame*.
+
+    A decision is changed where only one of both probabilities is at least *threshold*.
+
+    Raises:
+        ModelError: where onnxruntime can't run the graph.
+    """
+    import numpy as np
+
+    expected = fitted.probabilities(frame)
+    found = _run(path, fitted.preprocessing, frame)
+    difference = np.abs(expected - found)
+    return Parity(
+        rows=len(expected),
+        largest_difference=float(difference.max()),
+        changed_decisions=int(((expected >= threshold) != (found >= threshold)).sum()),
+    )
+
+
+def _run(path: Path, transformer: Any, frame: Any) -> Any:
+    """Return the graph's probabilities as float64 of shape (rows,), computed on one thread."""
+    import numpy as np
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    table = prepare.served(transformer, frame)
+    columns = {name: table[[name]].to_numpy() for name in table.columns}
+    try:
+        session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
+        parts = [
+            session.run([PROBABILITY], {name: values[start : start + _BATCH] for name, values in columns.items()})[0]
+            for start in range(0, len(table), _BATCH)
+        ]
+    except Exception as problem:  # noqa: BLE001 - onnxruntime's errors share no base class
+        raise ModelError(f"{path}: onnxruntime can't run it: {problem}; {_ADVICE}") from None
+    return np.concatenate(parts).astype(np.float64)
+
+
+def interface(schema: Schema, train_missing: dict[str, float]) -> Interface:
+    """Return what goes into the graph and what comes out.
+
+    Args:
+        schema: the table's schema.
+        train_missing: by column, the share of training rows without a value. The graph fills in for any missing
+            value; one *may* be missing where the model has learned from rows that lack it.
+    """
+    types = {"number": "float32", "string": "string"}
+    inputs = tuple(
+        Input(name=name, type=types[column.type], unit=column.unit, may_be_missing=train_missing.get(name, 0.0) > 0)
+        for name, column in schema.features.items()
+    )
+    negative, positive = schema.labels
+    label = Output(name=LABEL, type="int64", labels=schema.labels, meaning=f"1: {positive}; 0: {negative}")
+    probability = Output(name=PROBABILITY, type="float32", labels=(), meaning=f"probability of {positive!r}")
+    return Interface(inputs=inputs, outputs=(label, probability))

@@ -1,0 +1,101 @@
+"""A fitted model: what turns raw rows into probabilities, and how it came to be."""
+
+import dataclasses
+import importlib.metadata
+from typing import Any, Literal
+
+from weighbridge.manifest import Framework
+from weighbridge.training import models, prepare
+
+_NOT_LEARNED = {"_bin_mapper", "train_score_", "validation_score_", "loss_curve_", "validation_scores_"}
+_DISTRIBUTIONS = {"sklearn": "scikit-learn", "torch": "torch"}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Fitted:
+    """A fitted model with its preprocessing.
+
+    Attributes:
+        kind: ``"sklearn"`` or ``"torch"``.
+        preprocessing: the fitted ``ColumnTransformer`` from raw columns to float32 columns.
+        model: the fitted estimator, or the network in evaluation mode.
+        parameter_count: how many numbers were learned.
+        framework: library and version that fitted it.
+        epochs: passes over the training rows (or boosting rounds); ``None`` where there is no such thing.
+        best_epoch: the epoch whose weights were kept, or ``None``.
+        curve: a row an epoch: ``epoch``, ``train_loss`` and, where measured, ``validation_loss``.
+    """
+
+    kind: Literal["sklearn", "torch"]
+    preprocessing: Any
+    model: Any
+    parameter_count: int
+    framework: Framework
+    epochs: int | None = None
+    best_epoch: int | None = None
+    curve: list[dict[str, float]] = dataclasses.field(default_factory=list)
+
+    def probabilities(self, frame: Any) -> Any:
+        """Return P(target = 1) for the rows of *frame*: float64 of shape (rows,)."""
+        inputs = prepare.transform(self.preprocessing, frame)
+        if self.kind == "torch":
+            from weighbridge.training import torch_fit
+
+            return torch_fit.probabilities(self.model, inputs)
+        positive = list(self.model.classes_).index(1)
+        return self.model.predict_proba(inputs)[:, positive].astype("float64")
+
+
+def describe(
+    preprocessing: Any, model: Any, *, curve: list[dict[str, float]] | None = None, best_epoch: int | None = None
+) -> Fitted:
+    """Return the :class:`Fitted` of a fitted transformer and model, with what can be read off the model."""
+    kind: Literal["sklearn", "torch"] = "torch" if models.is_network(model) else "sklearn"
+    distribution = _DISTRIBUTIONS[kind]
+    return Fitted(
+        kind=kind,
+        preprocessing=preprocessing,
+        model=model,
+        parameter_count=parameter_count(model),
+        framework=Framework(name=distribution, version=importlib.metadata.version(distribution)),
+        epochs=int(curve[-1]["epoch"]) if curve else None,
+        best_epoch=best_epoch,
+        curve=curve or [],
+    )
+
+
+def parameter_count(model: Any) -> int:
+    """Return how many numbers *model* learned.
+
+    A network's parameters; of an estimator, the floats in its fitted arrays and one for each node of a tree.
+    """
+    if models.is_network(model):
+        return sum(value.numel() for value in model.parameters())
+    return _count(model, set())
+
+
+def _count(value: Any, seen: set[int]) -> int:
+    import numpy as np
+
+    if id(value) in seen:
+        return 0
+    seen.add(id(value))
+    if isinstance(value, np.ndarray) and value.dtype != object:
+        return value.size if value.dtype.kind == "f" or value.dtype.names else 0
+    if hasattr(value, "node_count"):
+        return int(value.node_count)
+    return sum(_count(part, seen) for part in _parts(value))
+
+
+def _parts(value: Any) -> list[Any]:
+    """Return what a container or a fitted object is made of, without its parameters."""
+    import numpy as np
+
+    if isinstance(value, list | tuple | np.ndarray):
+        return list(np.ravel(value)) if isinstance(value, np.ndarray) else list(value)
+    if isinstance(value, dict):
+        return list(value.values())
+    if isinstance(value, type) or type(value).__module__.startswith("numpy") or not hasattr(value, "__dict__"):
+        return []
+    params = set(value.get_params(deep=False)) if hasattr(value, "get_params") else set()
+    return [part for name, part in vars(value).items() if name not in params | _NOT_LEARNED]

@@ -1,0 +1,251 @@
+"""Save and load fitted models without pickle: skops for scikit-learn, safetensors for networks.
+
+Both files are the same bits whenever the model is. A skops file names its members by object ids and dates them, so
+it is rewritten in a canonical form; a safetensors file gets at most one metadata key, since several come in a
+random order. Loading trusts a fixed list of types, and those of the model that the configuration names; never
+what a file says of itself.
+"""
+
+import contextlib
+import io
+import json
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from weighbridge import documents
+from weighbridge.data.schema import Schema
+from weighbridge.digest import canonical_json
+from weighbridge.errors import ModelError
+from weighbridge.settings import Candidate
+from weighbridge.training import models, prepare
+from weighbridge.training.fitted import Fitted, describe
+
+PREPROCESSING = "preprocessing.skops"
+ESTIMATOR = "model.skops"
+NETWORK = "model.safetensors"
+
+TRUSTED = (
+    "sklearn.calibration._CalibratedClassifier",
+    "sklearn.calibration._SigmoidCalibration",
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    "sklearn.feature_selection._univariate_selection.f_classif",
+    "sklearn.gaussian_process._gpc._BinaryGaussianProcessClassifierLaplace",
+    "sklearn.gaussian_process.kernels.ConstantKernel",
+    "sklearn.gaussian_process.kernels.DotProduct",
+    "sklearn.gaussian_process.kernels.Matern",
+    "sklearn.gaussian_process.kernels.Product",
+    "sklearn.gaussian_process.kernels.RBF",
+    "sklearn.gaussian_process.kernels.RationalQuadratic",
+    "sklearn.gaussian_process.kernels.Sum",
+    "sklearn.gaussian_process.kernels.WhiteKernel",
+    "sklearn.metrics._dist_metrics.EuclideanDistance64",
+    "sklearn.metrics._dist_metrics.ManhattanDistance64",
+    "sklearn.metrics._dist_metrics.MinkowskiDistance64",
+    "sklearn.metrics._scorer._PassthroughScorer",
+    "sklearn.model_selection._split.KFold",
+    "sklearn.model_selection._split.StratifiedKFold",
+    "sklearn.model_selection._split.TimeSeriesSplit",
+    "sklearn.neighbors._ball_tree.BallTree",
+    "sklearn.neighbors._kd_tree.KDTree",
+    "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
+    "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
+    "sklearn.tree._tree.Tree",
+    "sklearn.utils._bunch.Bunch",
+    "numpy.dtype",
+)
+"""Types beyond skops' own (scikit-learn's public estimators, NumPy arrays, plain Python) that a file may hold."""
+
+_TORCH_OF_SKLEARN = "sklearn.externals.array_api_compat.torch"
+_EPOCH_OF_ZIP = (1980, 1, 1, 0, 0, 0)
+
+
+def save(fitted: Fitted, folder: Path) -> None:
+    """Write *fitted*'s preprocessing and model into *folder*.
+
+    Raises:
+        ModelError: where a part can't be saved.
+    """
+    documents.write(folder / PREPROCESSING, to_skops(fitted.preprocessing))
+    if fitted.kind == "sklearn":
+        documents.write(folder / ESTIMATOR, to_skops(fitted.model))
+    else:
+        documents.write(folder / NETWORK, _to_safetensors(fitted.model))
+
+
+def load(folder: Path, candidate: Candidate, schema: Schema, *, seed: int, threads: int) -> Fitted:
+    """Return the model that :func:`save` wrote; without its curve, which isn't in these files.
+
+    Raises:
+        ModelError: where a file is missing, damaged, holds a type that isn't trusted, or is of another model
+            or other columns than *candidate* and *schema* say.
+    """
+    preprocessing = from_skops(folder / PREPROCESSING)
+    _check_columns(folder / PREPROCESSING, preprocessing, schema)
+    inputs = prepare.width(preprocessing)
+    model = models.build(candidate.model, candidate.params, seed=seed, threads=threads, inputs=inputs)
+    if models.is_network(model):
+        _load_weights(folder / NETWORK, model, candidate.model)
+        return describe(preprocessing, model)
+    return describe(preprocessing, from_skops(folder / ESTIMATOR, like=model))
+
+
+def _check_columns(path: Path, preprocessing: Any, schema: Schema) -> None:
+    found = prepare.columns(preprocessing)
+    if found != (schema.numbers, schema.strings):
+        names = ", ".join(sorted(set(found[0] + found[1]) ^ set(schema.features))) or "their order or type"
+        raise ModelError(f"{path}: its columns differ from the schema's ({names}); train again")
+
+
+def to_skops(value: Any) -> bytes:
+    """Return *value* as a canonical skops file.
+
+    Raises:
+        ModelError: where skops can't hold a part of it.
+    """
+    with _torch_hidden():
+        import skops.io
+    try:
+        return canonical(skops.io.dumps(value))
+    except Exception as problem:  # noqa: BLE001 - skops raises what the object's own state raises
+        cause = f"{type(problem).__name__}: {problem}"
+        raise ModelError(f"{type(value).__name__} can't be saved by skops ({cause}); choose another model") from None
+
+
+def from_skops(path: Path, like: Any = None) -> Any:
+    """Return the object in the skops file at *path*.
+
+    Its types must be in :data:`TRUSTED`, or be that of *like*, a model built from the configuration, or of a part
+    of it.
+
+    Raises:
+        ModelError: where the file is missing or damaged, or holds another type.
+    """
+    with _torch_hidden():
+        import skops.io
+        from skops.io.exceptions import UntrustedTypesFoundException
+    try:
+        content = path.read_bytes()
+        found: Any = skops.io.loads(content, trusted=sorted({*TRUSTED, *_types_of(like)}))
+    except FileNotFoundError:
+        raise ModelError(f"{path}: no such file; train the candidate again") from None
+    except UntrustedTypesFoundException as problem:
+        names = ", ".join(sorted(problem.unsafe))
+        raise ModelError(
+            f"{path}: holds {names}, which is not on the list of trusted types; "
+            "if the file is yours, name the class in the candidate's model, else don't use it"
+        ) from None
+    except Exception as problem:  # noqa: BLE001 - a damaged file may fail anywhere
+        cause = f"{type(problem).__name__}: {problem}"
+        raise ModelError(f"{path}: not a skops file of this version ({cause}); train the candidate again") from None
+    _check_nodes(path, found)
+    return found
+
+
+def _types_of(model: Any) -> set[str]:
+    """Return the names of the types of an estimator and of the estimators nested in it."""
+    if not hasattr(model, "get_params"):
+        return set()
+    parts = [model, *model.get_params(deep=True).values()]
+    return {f"{type(part).__module__}.{type(part).__qualname__}" for part in parts if hasattr(part, "get_params")}
+
+
+def _check_nodes(path: Path, estimator: Any) -> None:
+    """Refuse a boosted tree whose nodes point outside of it: scikit-learn would read beyond the array."""
+    for stage in getattr(estimator, "_predictors", ()):
+        for tree in stage:
+            nodes = tree.nodes
+            inner = nodes[nodes["is_leaf"] == 0]
+            children = (inner["left"], inner["right"])
+            outside = any((child >= len(nodes)).any() for child in children)
+            if outside or (inner["feature_idx"] >= estimator.n_features_in_).any() or (inner["feature_idx"] < 0).any():
+                raise ModelError(f"{path}: a tree points outside its nodes: damaged or forged; train again")
+
+
+@contextlib.contextmanager
+def _torch_hidden() -> Iterator[None]:
+    """Keep the first import of skops from importing torch.
+
+    skops lists scikit-learn's estimators by importing each of its modules, one of which is a wrapper of torch:
+    2.2 to 3.0 s of CPU, and 0.6 s with that wrapper hidden. scikit-learn's walk passes over modules that
+    can't be imported.
+    """
+    if "torch" in sys.modules or _TORCH_OF_SKLEARN in sys.modules:
+        yield
+        return
+    sys.modules[_TORCH_OF_SKLEARN] = None  # type: ignore[assignment]  # Python's own sign for "can't be imported"
+    try:
+        yield
+    finally:
+        del sys.modules[_TORCH_OF_SKLEARN]
+
+
+def canonical(content: bytes) -> bytes:
+    """Return a skops file such that equal objects give equal bytes.
+
+    Object ids and member names become numbers in the order of first use, sets are sorted, and members are stored
+    uncompressed under a fixed date.
+    """
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    schema = json.loads(members.pop("schema.json"))
+    names: dict[str, str] = {}
+    _renumber(schema, {}, names, set(members))
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        _store(archive, "schema.json", json.dumps(schema, separators=(",", ":")).encode())
+        for old, new in names.items():
+            _store(archive, new, members[old])
+    return buffer.getvalue()
+
+
+def _renumber(node: Any, ids: dict[int, int], names: dict[str, str], members: set[str]) -> None:
+    """Rewrite ids and member names below *node* in place. Keys keep their order: it is that of a dict's items."""
+    if isinstance(node, list):
+        for item in node:
+            _renumber(item, ids, names, members)
+    if not isinstance(node, dict):
+        return
+    if node.get("__loader__") == "SetNode":
+        node["content"].sort(key=lambda item: str(item.get("content")))
+    for key, value in node.items():
+        if key == "__id__":
+            node[key] = ids.setdefault(value, len(ids) + 1)
+        elif key == "file" and isinstance(value, str) and value in members:
+            node[key] = names.setdefault(value, f"{len(names) + 1:06d}.{value.rsplit('.', 1)[-1]}")
+        else:
+            _renumber(value, ids, names, members)
+
+
+def _store(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
+    entry = zipfile.ZipInfo(name, _EPOCH_OF_ZIP)
+    entry.create_system = 3  # Unix, on any system
+    entry.external_attr = 0o644 << 16
+    archive.writestr(entry, content, compress_type=zipfile.ZIP_STORED)
+
+
+def _to_safetensors(network: Any) -> bytes:
+    import safetensors.torch
+
+    # copies, since tied weights share memory, which safetensors refuses
+    tensors = {name: value.detach().clone().contiguous() for name, value in network.state_dict().items()}
+    metadata = {"weighbridge": canonical_json({"class": f"{type(network).__module__}:{type(network).__qualname__}"})}
+    content: bytes = safetensors.torch.save(tensors, metadata)
+    return content
+
+
+def _load_weights(path: Path, network: Any, model: str) -> None:
+    import safetensors.torch
+
+    try:
+        network.load_state_dict(safetensors.torch.load(path.read_bytes()))
+    except FileNotFoundError:
+        raise ModelError(f"{path}: no such file; train the candidate again") from None
+    except Exception as problem:  # noqa: BLE001 - a damaged file may fail anywhere
+        lines = str(problem).strip().splitlines()
+        raise ModelError(
+            f"{path}: no weights for {model!r}: {' '.join(lines)[:300]}; train the candidate again"
+        ) from None
+    network.eval()
