@@ -194,7 +194,7 @@ def _scheduled(flights: "pd.DataFrame") -> "pd.DataFrame":
         group=day,
         departure_minute=departure // 100 * 60 + departure % 100,
         arrival_minute=arrival // 100 * 60 + arrival % 100,
-        weekday=date.dt.dayofweek,
+        weekday=date.dt.day_of_week,
         departures_in_hour=flights.groupby(["origin", "time_hour"])["flight"].transform("size"),
         late=(flights["arr_delay"] > _LATE_MINUTES).astype("float32").where(flights["arr_delay"].notna()),
     )
