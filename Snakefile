@@ -23,9 +23,9 @@ localrules:
 
 
 rule all:
+    default_target: True
     input:
         paths.RELEASE,
-    default_target: True
 
 
 include: "workflow/rules/data.smk"

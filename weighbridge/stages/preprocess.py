@@ -6,7 +6,6 @@ from weighbridge import documents, paths
 from weighbridge.data import profile, split, tables
 from weighbridge.data.schema import resolve, schema_at
 from weighbridge.digest import sha256_file
-from weighbridge.errors import DataError
 from weighbridge.manifest import DataSection, Raw
 from weighbridge.tasks import PreprocessTask
 
@@ -23,9 +22,6 @@ def run(root: Path, task: PreprocessTask) -> DataSection:
     frame, dropped = profile.prepare(loaded, schema)
     part = split.assign(frame, schema, task.data.split)
     parts = {name: frame[part == name].reset_index(drop=True) for name in paths.SPLITS}
-    for name, rows in parts.items():
-        if rows.empty:
-            raise DataError(f"split {name!r} has no rows; check data.split in {paths.CONFIG} against the dates in the data")
     for name, rows in parts.items():
         tables.write_parquet(rows, root / paths.split(name))
     digests = {name: sha256_file(root / paths.split(name)) for name in parts}

@@ -1,4 +1,4 @@
-# Settings, and the three things that every rule asks for: its settings, its code, its log.
+# What all share: the settings, and for each stage its part of them and its source files.
 
 import sys
 import time
@@ -15,7 +15,9 @@ from weighbridge.errors import WeighbridgeError
 
 started = time.time()
 try:
-    project = plan.Plan(plan.load(root, config, workflow.config_settings.configfiles), root)
+    project = plan.Plan(
+        plan.load(root, config, workflow.config_settings.configfiles), root
+    )
 except WeighbridgeError as error:
     raise WorkflowError(str(error)) from None
 
@@ -44,18 +46,6 @@ def runs(name):
     ]
 
 
-def figures():
-    """The pictures, each with its caption and its place in the report."""
-    return [
-        report(
-            paths.FIGURES / f"{name}.png",
-            category="Evidence",
-            caption=f"../report/{name}.rst",
-        )
-        for name in paths.FIGURE_NAMES
-    ]
-
-
 def show_summary():
     if paths.SUMMARY.is_file() and paths.SUMMARY.stat().st_mtime >= started:
-        print("\n" + paths.SUMMARY.read_text(encoding="utf-8"), file=sys.stderr)
+        print(paths.SUMMARY.read_text(encoding="utf-8"), file=sys.stderr)

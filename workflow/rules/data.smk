@@ -10,10 +10,12 @@ rule fetch:
         paths.RAW_RECORD,
     log:
         "logs/fetch.log",
-    params:
-        settings=settings("fetch"),
     conda:
         "../../environment.yml"
+    params:
+        settings=settings("fetch"),
+    message:
+        "Raw files: bring them where they are absent, compare them with their pointer"
     shell:
         "weighbridge fetch --settings {params.settings:q} &> {log:q}"
 
@@ -31,12 +33,14 @@ rule preprocess:
         "logs/preprocess.log",
     benchmark:
         "results/benchmarks/preprocess.jsonl"
-    params:
-        settings=settings("preprocess"),
+    conda:
+        "../../environment.yml"
     resources:
         mem_mb=4000,
         runtime=30,
-    conda:
-        "../../environment.yml"
+    params:
+        settings=settings("preprocess"),
+    message:
+        "Rows: check, split and profile"
     shell:
         "weighbridge preprocess --settings {params.settings:q} &> {log:q}"

@@ -19,13 +19,15 @@ rule weigh:
         "logs/weigh.log",
     benchmark:
         "results/benchmarks/weigh.jsonl"
-    params:
-        settings=settings("weigh"),
+    conda:
+        "../../environment.yml"
     resources:
         mem_mb=4000,
         runtime=60,
-    conda:
-        "../../environment.yml"
+    params:
+        settings=settings("weigh"),
+    message:
+        "Weigh the bundle on test rows, beside the last release"
     shell:
         "weighbridge weigh --settings {params.settings:q} &> {log:q}"
 
@@ -41,10 +43,12 @@ rule judge:
         paths.VERDICT,
     log:
         "logs/judge.log",
-    params:
-        settings=settings("judge"),
     conda:
         "../../environment.yml"
+    params:
+        settings=settings("judge"),
+    message:
+        "Judge the gates, derive the version"
     shell:
         "weighbridge judge --settings {params.settings:q} &> {log:q}"
 
@@ -58,16 +62,25 @@ rule draw:
         curves=runs("curve.csv"),
         code=code("draw"),
     output:
-        figures(),
+        [
+            report(
+                paths.FIGURES / f"{name}.png",
+                category="Evidence",
+                caption=f"../report/{name}.rst",
+            )
+            for name in paths.FIGURE_NAMES
+        ],
         plots=directory(paths.PLOTS),
     log:
         "logs/draw.log",
-    params:
-        settings=settings("draw"),
+    conda:
+        "../../environment.yml"
     resources:
         mem_mb=2000,
         runtime=30,
-    conda:
-        "../../environment.yml"
+    params:
+        settings=settings("draw"),
+    message:
+        "Draw the pictures"
     shell:
         "weighbridge draw --settings {params.settings:q} &> {log:q}"

@@ -16,14 +16,16 @@ rule train:
         "logs/train/{candidate}-{seed}.log",
     benchmark:
         "results/benchmarks/train-{candidate}-{seed}.jsonl"
-    params:
-        settings=settings("train"),
+    conda:
+        "../../environment.yml"
     threads: project.config.threads
     resources:
         mem_mb=4000,
         runtime=240,
-    conda:
-        "../../environment.yml"
+    params:
+        settings=settings("train"),
+    message:
+        "Train {wildcards.candidate}, seed {wildcards.seed}"
     shell:
         "weighbridge train --settings {params.settings:q}"
         " --candidate {wildcards.candidate:q} --seed {wildcards.seed:q} &> {log:q}"
@@ -40,14 +42,16 @@ rule evaluate_run:
         "results/runs/{candidate}/{seed}/validation.parquet",
     log:
         "logs/evaluate/{candidate}-{seed}.log",
-    params:
-        settings=settings("evaluate"),
+    conda:
+        "../../environment.yml"
     threads: project.config.threads
     resources:
         mem_mb=4000,
         runtime=30,
-    conda:
-        "../../environment.yml"
+    params:
+        settings=settings("evaluate"),
+    message:
+        "Evaluate {wildcards.candidate}, seed {wildcards.seed}, on validation rows"
     shell:
         "weighbridge evaluate --settings {params.settings:q}"
         " --candidate {wildcards.candidate:q} --seed {wildcards.seed:q} &> {log:q}"
@@ -78,13 +82,15 @@ rule package:
         "logs/package.log",
     benchmark:
         "results/benchmarks/package.jsonl"
-    params:
-        settings=settings("package"),
+    conda:
+        "../../environment.yml"
     threads: project.config.threads
     resources:
         mem_mb=4000,
         runtime=60,
-    conda:
-        "../../environment.yml"
+    params:
+        settings=settings("package"),
+    message:
+        "Choose the champion and package it as ONNX"
     shell:
         "weighbridge package --settings {params.settings:q} &> {log:q}"

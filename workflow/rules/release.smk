@@ -15,9 +15,11 @@ rule release:
         paths.SUMMARY,
     log:
         "logs/release.log",
-    params:
-        settings=settings("release"),
     conda:
         "../../environment.yml"
+    params:
+        settings=settings("release"),
+    message:
+        "Release"
     shell:
         "weighbridge release --settings {params.settings:q} &> {log:q}"
