@@ -22,7 +22,7 @@ class FileEntry(msgspec.Struct, frozen=True, kw_only=True):
     """SHA-256 of the file's bytes."""
 
 
-def canonical_json(value: Any) -> str:  # noqa: ANN401 - any JSON value
+def canonical_json(value: Any) -> str:
     """Return *value* as JSON that is equal for equal values: sorted keys, no spaces, no NaN.
 
     Records (:class:`msgspec.Struct`) become objects.
@@ -39,7 +39,7 @@ def sha256_bytes(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def sha256_json(value: Any) -> str:  # noqa: ANN401 - any JSON value
+def sha256_json(value: Any) -> str:
     """Return the digest of *value*'s canonical JSON."""
     return sha256_bytes(canonical_json(value).encode())
 

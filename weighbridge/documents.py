@@ -6,7 +6,7 @@ The YAML of people has traps that a record may not fall into: a duplicate key is
 frozen record in one step, reporting every problem at once with the key it stands at.
 """
 
-import datetime
+import datetime as dt
 import difflib
 import math
 import os
@@ -86,7 +86,7 @@ def parse(text: str, source: str, error: type[WeighbridgeError] = SettingsError)
 
 def _construct(
     node: yaml.Node, path: Path_, source: str, lines: dict[Path_, int], error: type[WeighbridgeError]
-) -> Any:  # noqa: ANN401 - any YAML value
+) -> Any:
     line = node.start_mark.line + 1
     lines.setdefault(path, line)
     where = f"{source}:{line}"
@@ -117,13 +117,14 @@ def _check_tag(node: yaml.Node, where: str, error: type[WeighbridgeError]) -> No
         raise error(f"{where}: tag {node.tag!r}; expected a plain value without '!'")
 
 
-def _scalar(node: yaml.Node, path: Path_, where: str, error: type[WeighbridgeError]) -> Any:  # noqa: ANN401
+def _scalar(node: yaml.Node, path: Path_, where: str, error: type[WeighbridgeError]) -> Any:
     text = node.value
     kind = node.tag.rsplit(":", 1)[1]
     name = dotted(path)
     if kind in {"str", "timestamp"}:
         if not node.style and _NUMBER_AS_TEXT.fullmatch(text):
-            raise error(f"{where}: {name}: YAML reads {text} as text; write {_with_point(text)} for the number, or quote it")
+            number = _with_point(text)
+            raise error(f"{where}: {name}: YAML reads {text} as text; write {number} for the number, or quote it")
         return text
     if kind == "int":
         if ":" in text or not re.fullmatch(r"[+-]?(0|[1-9]\d*)", text):
@@ -185,7 +186,7 @@ def typed(document: Document, kind: type[T], error: type[WeighbridgeError] = Set
         raise error(f"{document.source}: {problem}") from None
 
 
-def _problems(value: Any, kind: Any, path: Path_, document: Document) -> Iterator[str]:  # noqa: ANN401 - walks any type
+def _problems(value: Any, kind: Any, path: Path_, document: Document) -> Iterator[str]:
     shape = _shape(kind, value)
     arguments = typing.get_args(shape)
     if isinstance(value, dict) and isinstance(shape, type) and issubclass(shape, msgspec.Struct):
@@ -218,7 +219,7 @@ def _record_problems(
             yield f"{document.where((*path, name))}: missing; expected {_expected(field.type)}"
 
 
-def _shape(kind: Any, value: Any) -> Any:  # noqa: ANN401 - a type, as msgspec takes it
+def _shape(kind: Any, value: Any) -> Any:
     """Return the part of an annotation that describes *value*'s structure."""
     origin = typing.get_origin(kind)
     if origin is typing.Annotated:
@@ -235,7 +236,7 @@ def _shape(kind: Any, value: Any) -> Any:  # noqa: ANN401 - a type, as msgspec t
     return kind
 
 
-def _leaf(value: Any, kind: Any, path: Path_, document: Document) -> Iterator[str]:  # noqa: ANN401
+def _leaf(value: Any, kind: Any, path: Path_, document: Document) -> Iterator[str]:
     try:
         msgspec.convert(value, kind, strict=True)
     except msgspec.ValidationError as problem:
@@ -244,7 +245,7 @@ def _leaf(value: Any, kind: Any, path: Path_, document: Document) -> Iterator[st
         yield f"{document.where(path)}: found {shown[:80]}: {text[0].lower()}{text[1:]}"
 
 
-def _expected(kind: Any) -> str:  # noqa: ANN401
+def _expected(kind: Any) -> str:
     shape = _shape(kind, {})
     if isinstance(shape, type) and issubclass(shape, msgspec.Struct):
         needed = [field.encode_name for field in msgspec.structs.fields(shape) if field.required]
@@ -256,7 +257,7 @@ def _expected(kind: Any) -> str:  # noqa: ANN401
 class _QuotingDumper(_Dumper):  # type: ignore[misc] # yaml has no types for its C dumper
     """Writes each string value in double quotes, so that no reader takes it for something else."""
 
-    def ignore_aliases(self, data: Any) -> bool:  # noqa: ANN401, ARG002 - signature of PyYAML
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - PyYAML's signature
         return True
 
 
@@ -276,7 +277,7 @@ _QuotingDumper.add_representer(
 )
 
 
-def _quoted(value: Any) -> Any:  # noqa: ANN401 - any plain value
+def _quoted(value: Any) -> Any:
     if isinstance(value, str):
         return _Quoted(value)
     if isinstance(value, dict):
@@ -288,7 +289,7 @@ def _quoted(value: Any) -> Any:  # noqa: ANN401 - any plain value
     return value
 
 
-def dump(value: Any) -> str:  # noqa: ANN401 - any plain value or record
+def dump(value: Any) -> str:
     """Return *value* (plain, or a record) as YAML with quoted strings, in the order of its fields.
 
     Raises:
@@ -316,11 +317,11 @@ def write(path: Path, content: str | bytes) -> None:
         raise
 
 
-def write_record(path: Path, record: Any) -> None:  # noqa: ANN401 - any plain value or record
+def write_record(path: Path, record: Any) -> None:
     """Write *record* as YAML, atomically."""
     write(path, dump(record))
 
 
 def utc_now() -> str:
     """Return the present moment as ``2026-01-31T12:00:00Z``."""
-    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

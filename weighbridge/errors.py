@@ -41,7 +41,7 @@ class RecordError(WeighbridgeError):
     """A document is damaged or isn't of the shape it claims."""
 
 
-class ReleaseRefused(WeighbridgeError):
+class ReleaseRefused(WeighbridgeError):  # noqa: N818 - a verdict, not a fault
     """The gates, or the state of the working tree, forbid a release."""
 
     exit_code = 1

@@ -42,9 +42,9 @@ def _strings_below_fields(kind: type) -> dict[str, str]:
     found = {}
     body = tree.body if isinstance(tree, ast.ClassDef) else []
     for statement, following in itertools.pairwise(body):
-        named = isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name)
-        if named and isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant):
-            found[statement.target.id] = plain(str(following.value.value))
+        match statement, following:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                found[name] = plain(text)
     return found
 
 

@@ -484,7 +484,7 @@ class Performance(Record):
 
 
 class GateResult(Record):
-    """One gate's verdict: ``pass``, ``fail``, ``inconclusive`` or ``not applicable``."""
+    """One gate's verdict: ``pass``, ``fail``, ``inconclusive``, ``not applicable``, or ``at release`` before it."""
 
     name: str
     """Name of the gate."""
@@ -501,7 +501,7 @@ class GateResult(Record):
     limit: float | None
     """The limit."""
     short_by: float | None
-    """By how much the bound misses the limit; ``None`` where it does not."""
+    """By how much what the rule compares misses the limit; ``None`` where it does not."""
     reason: str
     """Why the verdict is what it is."""
 

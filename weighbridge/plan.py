@@ -13,7 +13,7 @@ from weighbridge.digest import canonical_json
 from weighbridge.errors import SettingsError
 from weighbridge.evidence import gates
 from weighbridge.registry import content
-from weighbridge.settings import Config, GateFile, Settings
+from weighbridge.settings import Candidate, Config, GateFile, Section, Settings
 
 _SECRET_KEY = re.compile(
     r"(.*[_-])?(password|passwd|secret|token|credentials?|(api|access|private|secret)[_-]?key([_-]?id)?)", re.IGNORECASE
@@ -171,45 +171,46 @@ class Plan:
         }
         return [path.partition(":")[0] for path in named.get(stage, [])]
 
-    def task(self, stage: str, candidate: str = "") -> Any:
+    def task(self, stage: str, candidate: str = "") -> Section:
         """Return what *stage* is told, as a record of :mod:`weighbridge.tasks`."""
-        config = self.config
-        common: dict[str, Any] = {"name": config.name, "data_schema": config.data.schema}
-        if stage in {"train", "evaluate"}:
-            common |= {"candidate": config.candidates[candidate], "threads": config.threads}
-        measured = {"names": config.metrics.names, "threshold": config.metrics.threshold}
-        match stage:
-            case "fetch":
-                return tasks.FetchTask(fetch=config.data.fetch, address=self._raw_address())
-            case "preprocess":
-                return tasks.PreprocessTask(data=config.data)
-            case "train":
-                return tasks.TrainTask(**common)
-            case "evaluate":
-                return tasks.EvaluateTask(**common, **measured)
-            case "package":
-                return tasks.PackageTask(
-                    **common,
-                    candidates=config.candidates,
-                    seeds=config.seeds,
-                    threads=config.threads,
-                    metric=config.select.metric,
-                    threshold=config.metrics.threshold,
-                )
-            case "weigh":
-                return tasks.WeighTask(**common, metrics=config.metrics)
-            case "judge":
-                return tasks.JudgeTask(
-                    name=config.name,
-                    gates=self.settings.gates,
-                    metric=config.select.metric,
-                    intended_use=config.card.intended_use,
-                )
-            case "draw":
-                return tasks.DrawTask(
-                    name=config.name, metric=config.select.metric, threshold=config.metrics.threshold
-                )
-            case "release":
-                return tasks.ReleaseTask(config=config, gates=self.settings.gates)
-            case _:
-                raise ValueError(stage)
+        tell: Any = getattr(self, f"_{stage}_task")
+        told: Section = tell(self.config.candidates[candidate]) if candidate else tell()
+        return told
+
+    def _fetch_task(self) -> tasks.FetchTask:
+        return tasks.FetchTask(fetch=self.config.data.fetch, address=self._raw_address())
+
+    def _preprocess_task(self) -> tasks.PreprocessTask:
+        return tasks.PreprocessTask(data=self.config.data)
+
+    def _train_task(self, candidate: Candidate) -> tasks.TrainTask:
+        return tasks.TrainTask(candidate=candidate, data_schema=self.config.data.schema, threads=self.config.threads)
+
+    def _evaluate_task(self, candidate: Candidate) -> tasks.EvaluateTask:
+        return tasks.EvaluateTask(
+            candidate=candidate,
+            data_schema=self.config.data.schema,
+            threads=self.config.threads,
+            names=self.config.metrics.names,
+            threshold=self.config.metrics.threshold,
+        )
+
+    def _package_task(self) -> tasks.PackageTask:
+        return tasks.PackageTask(
+            name=self.config.name,
+            candidates=self.config.candidates,
+            seeds=self.config.seeds,
+            data_schema=self.config.data.schema,
+            threads=self.config.threads,
+            metric=self.config.select.metric,
+            threshold=self.config.metrics.threshold,
+        )
+
+    def _weigh_task(self) -> tasks.WeighTask:
+        return tasks.WeighTask(name=self.config.name, data_schema=self.config.data.schema, metrics=self.config.metrics)
+
+    def _judge_task(self) -> tasks.JudgeTask:
+        return tasks.JudgeTask(gates=self.settings.gates, intended_use=self.config.card.intended_use)
+
+    def _release_task(self) -> tasks.ReleaseTask:
+        return tasks.ReleaseTask(config=self.config, gates=self.settings.gates)

@@ -25,6 +25,7 @@ _PATTERNS = {
     settings.Day: "day `YYYY-MM-DD`",
 }
 _LIMITS = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}
+_FIXED_WIDTH: dict[str, Any] = {"terminal_width": 100}
 _LENGTHS = {"min_length": "entries: at least", "max_length": "entries: at most"}
 
 
@@ -165,28 +166,25 @@ def _origin(annotation: Any) -> Any:
 
 def commands() -> str:
     """Return the page of the command line: each command's usage, text, arguments and options."""
+    import click
+
     from weighbridge.cli import main as group
 
     lines = ["# Commands", "", _NOTE, ""]
-    for path, command in _walk(group, ("weighbridge",)):
-        lines += [*_command(path, command), ""]
+    for context in _walk(click.Context(group, info_name="weighbridge", **{**_FIXED_WIDTH, **group.context_settings})):
+        lines += [f"## `{context.command_path}`", "", "```text", *context.get_help().splitlines(), "```", ""]
     return "\n".join(lines)
 
 
-def _walk(command: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
-    yield path, command
-    for name, inner in sorted(getattr(command, "commands", {}).items()):
-        if not inner.hidden:
-            yield from _walk(inner, (*path, name))
-
-
-def _command(path: tuple[str, ...], command: Any) -> Iterator[str]:
+def _walk(context: Any) -> Iterator[Any]:
     import click
 
-    context = click.Context(command, info_name=" ".join(path), terminal_width=100)
-    yield f"## `{' '.join(path)}`"
-    yield ""
-    yield from ("```text", *context.get_help().splitlines(), "```")
+    yield context
+    if isinstance(context.command, click.Group):
+        for name in context.command.list_commands(context):
+            command = context.command.commands[name]
+            if not command.hidden:
+                yield from _walk(click.Context(command, info_name=name, parent=context, **_FIXED_WIDTH))
 
 
 def json_text(kind: formats.Kind) -> str:

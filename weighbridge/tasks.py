@@ -28,7 +28,6 @@ class PreprocessTask(Section):
 class TrainTask(Section):
     """What is trained."""
 
-    name: Name
     candidate: Candidate
     data_schema: ImportPath
     threads: int
@@ -37,7 +36,6 @@ class TrainTask(Section):
 class EvaluateTask(Section):
     """How validation rows are measured, and what is needed to load the model."""
 
-    name: Name
     candidate: Candidate
     data_schema: ImportPath
     threads: int
@@ -68,18 +66,8 @@ class WeighTask(Section):
 class JudgeTask(Section):
     """What must hold, and what the derived version depends on besides."""
 
-    name: Name
     gates: GateFile
-    metric: str
     intended_use: str
-
-
-class DrawTask(Section):
-    """What the pictures need to know."""
-
-    name: Name
-    metric: str
-    threshold: float
 
 
 class ReleaseTask(Section):

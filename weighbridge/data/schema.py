@@ -50,7 +50,7 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return [name for name, column in self.features.items() if column.type == "string"]
 
 
-def resolve(path: str) -> Any:  # noqa: ANN401 - whatever the path names
+def resolve(path: str) -> Any:
     """Import and return what ``package.module:attribute`` names.
 
     Raises:

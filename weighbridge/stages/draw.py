@@ -6,10 +6,9 @@ from pathlib import Path
 from weighbridge import documents, manifest, paths
 from weighbridge.data import tables
 from weighbridge.evidence import curves, pictures
-from weighbridge.tasks import DrawTask
 
 
-def run(root: Path, task: DrawTask) -> None:
+def run(root: Path) -> None:
     """Write ``models/plots/*.csv`` and ``results/figures/*.png``."""
     packaged = documents.read_record(root / paths.PACKAGE, manifest.Packaged)
     weighing = documents.read_record(root / paths.WEIGHING, manifest.Weighing)

@@ -36,7 +36,7 @@ def run(root: Path, task: FetchTask) -> Raw:
     if not expected:
         print(f"{paths.RAW_POINTER} is new: commit it with 'git add {paths.RAW_POINTER} data/.gitignore'")
     elif address != expected:
-        print(f"{paths.RAW} differs from {paths.RAW_POINTER}: runs go on with it, a release needs 'dvc add {paths.RAW}'")
+        print(f"{paths.RAW} differs from its pointer: runs go on with it, a release needs 'dvc add {paths.RAW}'")
     return raw
 
 

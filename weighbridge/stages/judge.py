@@ -13,7 +13,8 @@ def run(root: Path, task: JudgeTask) -> manifest.Verdict:
     packaged = documents.read_record(root / paths.PACKAGE, manifest.Packaged)
     weighing = documents.read_record(root / paths.WEIGHING, manifest.Weighing)
     data = documents.read_record(root / paths.PROFILE, manifest.DataSection)
-    run_record = documents.read_record(root / paths.run(packaged.champion, packaged.seed) / "run.yaml", manifest.RunRecord)
+    folder = root / paths.run(packaged.champion, packaged.seed)
+    run_record = documents.read_record(folder / "run.yaml", manifest.RunRecord)
     previous = _previous(root)
     results = gates.judge(task.gates, weighing, packaged.parity)
     derived = version.derive(

@@ -5,17 +5,17 @@ import shutil
 import statistics
 import tempfile
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from weighbridge import documents, manifest, paths
 from weighbridge.data import tables
-from weighbridge.data.schema import Schema, schema_at
+from weighbridge.data.schema import schema_at
 from weighbridge.digest import FileEntry, folder_entries, sha256_folder
-from weighbridge.errors import DataError, RecordError
-from weighbridge.evidence import card, metrics, serving
+from weighbridge.errors import RecordError
+from weighbridge.evidence import metrics, readme, serving
 from weighbridge.registry import content, releases
 from weighbridge.tasks import PackageTask
 from weighbridge.training import export, native
-from weighbridge.training.fitted import Fitted
 
 _GOLDEN_ROWS = 16
 _ROLES = {
@@ -27,6 +27,13 @@ _ROLES = {
     "golden.json": "golden samples",
     "README.md": "how to use it",
 }
+
+
+class Built(NamedTuple):
+    """What making the bundle showed."""
+
+    interface: manifest.Interface
+    parity: manifest.Parity
 
 
 def run(root: Path, task: PackageTask) -> manifest.Packaged:
@@ -41,7 +48,7 @@ def run(root: Path, task: PackageTask) -> manifest.Packaged:
     record = documents.read_record(root / paths.run(champion, seed) / "run.yaml", manifest.RunRecord)
     print(f"champion: {champion}, seed {seed} ({task.metric} {scores[champion].mean[task.metric]:.4f} over the seeds)")
     bundle = root / paths.bundle(task.name)
-    interface, parity = _build(root, task, champion, seed, record, bundle)
+    built = _build(root, task, champion, record)
     entries = folder_entries(bundle)
     baseline, same_as = _releases_beside(root, task.name, sha256_folder(entries))
     packaged = manifest.Packaged(
@@ -51,9 +58,9 @@ def run(root: Path, task: PackageTask) -> manifest.Packaged:
         run=record.run,
         primary=task.metric,
         candidates=scores,
-        interface=interface,
+        interface=built.interface,
         artifacts=_artifacts(root, bundle, entries, record.parameter_count),
-        parity=parity,
+        parity=built.parity,
         baseline=str(baseline.tag) if baseline else None,
         same_as=str(same_as.tag) if same_as else None,
     )
@@ -88,25 +95,26 @@ def choose(scores: dict[str, manifest.CandidateScore], metric: str) -> tuple[str
     return champion, best.seed
 
 
-def _build(
-    root: Path, task: PackageTask, champion: str, seed: int, record: manifest.RunRecord, bundle: Path
-) -> tuple[manifest.Interface, manifest.Parity]:
+def _build(root: Path, task: PackageTask, champion: str, record: manifest.RunRecord) -> Built:
     """Make the bundle in a temporary folder, then rename it into place."""
     schema = schema_at(task.data_schema)
-    run_folder = root / paths.run(champion, seed)
+    seed = record.parameters.seed
+    run_folder, bundle = root / paths.run(champion, seed), root / paths.bundle(task.name)
     _check_weights(run_folder, record)
     fitted = native.load(run_folder, task.candidates[champion], schema, seed=seed, threads=task.threads)
-    rows = tables.read_parquet(root / paths.split("validation"), [schema.id, *schema.features])
     data = documents.read_record(root / paths.PROFILE, manifest.DataSection)
     interface = export.interface(schema, {feature.name: feature.missing_share for feature in data.features})
+    rows = tables.read_parquet(root / paths.split("validation"), [schema.id, *schema.features])
     bundle.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{task.name}-", dir=bundle.parent))
     try:
         temporary.chmod(0o755)
-        print("exporting to ONNX")
-        parity = _fill(temporary, task, fitted, schema, interface, rows)
+        print("exporting to ONNX", flush=True)
+        export.export(fitted, schema, temporary / "model.onnx", threshold=task.threshold)
+        parity = export.parity(fitted, temporary / "model.onnx", rows, task.threshold)
+        _describe(temporary, task, interface, rows.head(_GOLDEN_ROWS))
         for entry in record.files:
-            if entry.path != "curve.csv":
+            if entry.path in _ROLES:
                 shutil.copyfile(run_folder / entry.path, temporary / entry.path)
         if bundle.exists():
             shutil.rmtree(bundle)
@@ -114,7 +122,7 @@ def _build(
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     print(f"parity: largest difference {parity.largest_difference:.2g} over {parity.rows} rows")
-    return interface, parity
+    return Built(interface, parity)
 
 
 def _check_weights(folder: Path, record: manifest.RunRecord) -> None:
@@ -127,26 +135,17 @@ def _check_weights(folder: Path, record: manifest.RunRecord) -> None:
             )
 
 
-def _fill(
-    folder: Path, task: PackageTask, fitted: Fitted, schema: Schema, interface: manifest.Interface, rows: "object"
-) -> manifest.Parity:
-    import pandas as pd
-
-    if not isinstance(rows, pd.DataFrame):
-        raise DataError("expected a table of validation rows")
-    onnx = folder / "model.onnx"
-    export.export(fitted, schema, onnx, threshold=task.threshold)
-    parity = export.parity(fitted, onnx, rows, task.threshold)
-    sample = rows.head(_GOLDEN_ROWS)
+def _describe(folder: Path, task: PackageTask, interface: manifest.Interface, sample: Any) -> None:
+    """Write what lies beside the graph: the interface, golden samples, and how to use it."""
+    names = [column.name for column in interface.inputs]
     golden = {
-        "inputs": {name: [_plain(value) for value in sample[name].tolist()] for name in schema.features},
-        "outputs": {"probability": [float(value) for value in serving.predict(onnx, sample)]},
+        "inputs": {name: [_plain(value) for value in sample[name].tolist()] for name in names},
+        "outputs": {"probability": [float(value) for value in serving.predict(folder / "model.onnx", sample)]},
     }
     documents.write(folder / "golden.json", json.dumps(golden, indent=1, allow_nan=False) + "\n")
     bundle = {"name": task.name, "threshold": task.threshold, "interface": interface}
     documents.write_record(folder / "bundle.yaml", bundle)
-    documents.write(folder / "README.md", card.bundle_readme(task.name, interface, golden))
-    return parity
+    documents.write(folder / "README.md", readme.bundle_readme(task.name, interface, golden))
 
 
 def _plain(value: object) -> object:

@@ -1,5 +1,6 @@
 """release: the manifest, complete, on a commit beside the branch, under an annotated tag; or a refusal."""
 
+import json
 from pathlib import Path
 
 import msgspec
@@ -7,7 +8,7 @@ import msgspec
 from weighbridge import code, documents, manifest, paths
 from weighbridge.digest import folder_entries, sha256_bytes, sha256_folder
 from weighbridge.errors import RecordError, ReleaseRefused
-from weighbridge.evidence import card, gates
+from weighbridge.evidence import card, gates, summary
 from weighbridge.plan import Plan
 from weighbridge.registry import commit, content, git, ledger, releases, tags
 from weighbridge.settings import Settings
@@ -37,7 +38,7 @@ def run(root: Path, task: ReleaseTask) -> manifest.Released:
     _check_bundle(root, task, seen)
     dirty = uncommitted(root, task.config.name)
     draft = _manifest(root, task, seen, dirty)
-    judged = _finish_gates(seen.verdict.gates, draft, dirty, task)
+    judged = _finish_gates(seen.verdict.gates, draft, dirty)
     same = releases.with_content(root, task.config.name, seen.packaged.artifacts.content_sha256)
     if judged.verdict != "pass":
         ledger.append(root, _rejection(seen, judged))
@@ -52,7 +53,7 @@ def run(root: Path, task: ReleaseTask) -> manifest.Released:
         done = _tag(root, task, msgspec.structs.replace(draft, gates=judged), seen)
     if task.release.push:
         _push(root, task, done.tag)
-    documents.write(root / paths.SUMMARY, card.summary(seen.packaged, seen.weighing, judged, done) + "\n")
+    documents.write(root / paths.SUMMARY, summary.summary(seen.packaged, seen.weighing, judged, done) + "\n")
     documents.write_record(root / paths.RELEASE, done)
     return done
 
@@ -109,9 +110,7 @@ def uncommitted(root: Path, name: str) -> tuple[str, ...]:
     return files
 
 
-def _finish_gates(
-    judged: manifest.Gates, draft: manifest.Manifest, dirty: tuple[str, ...], task: ReleaseTask
-) -> manifest.Gates:
+def _finish_gates(judged: manifest.Gates, draft: manifest.Manifest, dirty: tuple[str, ...]) -> manifest.Gates:
     """Judge what only the release can know: completeness and a clean tree, whether or not the gate file names them."""
     kinds = {result.kind: result.name for result in judged.results}
     others = [result for result in judged.results if result.kind not in {"complete", "clean"}]
@@ -133,7 +132,8 @@ def refusal(judged: manifest.Gates, dirty: tuple[str, ...]) -> str:
     for result in judged.results:
         if result.verdict not in {"pass", "not applicable"} and result.reason:
             lines.append(f"  {result.name}: {result.reason}")
-    next_step = "Commit these files and run snakemake again." if dirty else "See results/verdict.yaml and results/figures/."
+    look = f"See {paths.VERDICT} and {paths.FIGURES}."
+    next_step = "Commit these files and run snakemake again." if dirty else look
     return "\n".join([*lines, f"Everything before the release stays. {next_step}"])
 
 
@@ -224,7 +224,7 @@ def _tag(root: Path, task: ReleaseTask, complete: manifest.Manifest, seen: Evide
     name = config.name
     tag = tags.Tag(name, tags.Version.parse(seen.verdict.version))
     text = documents.dump(complete).encode()
-    page = card.card(complete).encode()
+    page = card.card(complete, _sample(root, name)).encode()
     entry = {
         "kind": "release",
         "status": "released",
@@ -250,9 +250,12 @@ def _tag(root: Path, task: ReleaseTask, complete: manifest.Manifest, seen: Evide
     )
     documents.write(root / paths.manifest(name), text)
     documents.write(root / paths.card(name), page)
-    return manifest.Released(
-        tag=str(tag), made=made.made, commit=made.commit, manifest_sha256=sha256_bytes(text)
-    )
+    return manifest.Released(tag=str(tag), made=made.made, commit=made.commit, manifest_sha256=sha256_bytes(text))
+
+
+def _sample(root: Path, name: str) -> dict[str, list[object]]:
+    golden = json.loads((root / paths.bundle(name) / "golden.json").read_text(encoding="utf-8"))
+    return dict(golden["inputs"])
 
 
 def _notes(root: Path, tag: tags.Tag, complete: manifest.Manifest, manifest_sha256: str) -> releases.Notes:

@@ -42,9 +42,7 @@ def run(root: Path, candidate: str, seed: int, task: TrainTask, code: str) -> ma
     schema = schema_at(task.data_schema)
     columns = [*schema.features, schema.target]
     train, validation = (tables.read_parquet(root / paths.split(name), columns) for name in ("train", "validation"))
-    fitted = fitting.fit(
-        task.candidate, schema, train, validation, seed=seed, threads=task.threads, progress=_progress
-    )
+    fitted = fitting.fit(task.candidate, schema, train, validation, seed=seed, threads=task.threads, progress=_progress)
     folder = root / paths.run(candidate, seed)
     folder.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=".train-", dir=folder))

@@ -78,9 +78,7 @@ rule draw:
     resources:
         mem_mb=2000,
         runtime=30,
-    params:
-        settings=settings("draw"),
     message:
         "Draw the pictures"
     shell:
-        "weighbridge draw --settings {params.settings:q} &> {log:q}"
+        "weighbridge draw &> {log:q}"
