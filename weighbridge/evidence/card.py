@@ -1,0 +1,311 @@
+"""The model card: what a release is, what it is for, how well it does and where it comes from, for people.
+
+It opens with the front matter that model hubs read; every word of others is escaped, so that none can break out.
+"""
+
+import re
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from weighbridge import documents
+from weighbridge.evidence import snippet
+from weighbridge.evidence.markdown import clause, code, fenced, inline, paragraphs, table
+from weighbridge.evidence.readme import bundle_readme, interface_tables
+from weighbridge.evidence.summary import summary
+from weighbridge.evidence.wording import number, percent, signed, span
+from weighbridge.manifest import Comparison, Gates, Manifest, Weighing
+
+__all__ = ["bundle_readme", "card", "front_matter", "summary"]
+
+# The licences that model hubs know by their SPDX name in lower case.
+_HUB_LICENCES = {
+    "apache-2.0", "mit", "bsd-2-clause", "bsd-3-clause", "cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0",
+    "gpl-2.0", "gpl-3.0", "lgpl-3.0", "agpl-3.0", "mpl-2.0", "eupl-1.2", "unlicense", "isc", "odbl", "bsl-1.0",
+}  # fmt: skip
+_HUB_METRICS = {"brier": "brier_score"}
+
+
+def card(manifest: Manifest, sample: Mapping[str, Sequence[Any]] | None = None) -> str:
+    """Return the model card as Markdown with front matter.
+
+    Args:
+        manifest: the release's manifest; every table of the card is made from it.
+        sample: input values by column for the snippet, as in ``golden.json``; only the first row is shown.
+    """
+    blocks = [
+        f"---\n{documents.dump(front_matter(manifest))}---",
+        f"# {inline(manifest.model_info.name)} {inline(manifest.model_info.version)}",
+        paragraphs(manifest.card.description),
+        *_purpose(manifest),
+        *_use(manifest, sample),
+        *interface_tables(manifest.interface),
+        *_data(manifest),
+        *_training(manifest),
+        *_performance(manifest),
+        *_gates(manifest.gates),
+        *_lineage(manifest),
+        *_hardware(manifest),
+        *_reproduction(manifest),
+        *_contact(manifest),
+    ]
+    return "\n\n".join(blocks) + "\n"
+
+
+def front_matter(manifest: Manifest) -> dict[str, Any]:
+    """Return what model hubs read at the top of a card.
+
+    Source: https://huggingface.co/docs/hub/model-cards-metadata (fields), and the ``model-index`` specification there.
+    """
+    info, task = manifest.model_info, {"type": "tabular-classification", "name": manifest.model_info.task}
+    data = {
+        "type": re.sub(r"[^A-Za-z0-9_.-]+", "-", manifest.data.source).strip("-.")[:96] or "data",
+        "name": manifest.data.source,
+        "split": "test",
+        "revision": manifest.data.raw.sha256,
+    }
+    metrics = [
+        {"type": _HUB_METRICS.get(name, name), "name": name, "value": interval.value, "verified": False}
+        for name, interval in manifest.performance.test.metrics.items()
+    ]
+    return {
+        **_licence(manifest.card.licence),
+        "library_name": "onnx",
+        "pipeline_tag": "tabular-classification",
+        "tags": ["onnx", "tabular", "weighbridge", info.framework.name],
+        "metrics": [metric["type"] for metric in metrics],
+        "model-index": [{"name": info.name, "results": [{"task": task, "dataset": data, "metrics": metrics}]}],
+    }
+
+
+def _licence(name: str) -> dict[str, str]:
+    known = re.sub(r"-(only|or-later)\Z", "", name.strip().lower())
+    return {"license": known} if known in _HUB_LICENCES else {"license": "other", "license_name": name}
+
+
+def _purpose(manifest: Manifest) -> Iterator[str]:
+    words = manifest.card
+    for title, text in (
+        ("Intended use", words.intended_use),
+        ("Business requirements", words.business_requirements),
+        ("Limitations", words.limitations),
+    ):
+        yield f"## {title}"
+        yield paragraphs(text)
+
+
+def _use(manifest: Manifest, sample: Mapping[str, Sequence[Any]] | None) -> Iterator[str]:
+    info = manifest.model_info
+    repository = " ".join(manifest.code.repository.split()) or "."
+    tag = f"{info.name}@v{info.version}"
+    folder = f"models/{info.name}"
+    first = {name: list(values[:1]) for name, values in (sample or {}).items()}
+    get = ["dvc", "get", repository, folder, "--rev", tag, "--out", folder]
+    yield "## How to use it"
+    yield "Get the files (DVC and Git are all it takes):"
+    yield fenced("sh", shlex.join(get))
+    yield "Then, with `onnxruntime` and `numpy` alone:"
+    yield fenced("python", snippet.python(manifest.interface, f"{folder}/model.onnx", first))
+
+
+def _data(manifest: Manifest) -> Iterator[str]:
+    data = manifest.data
+    yield "## Data"
+    yield (
+        f"{inline(data.source)} (licence: {inline(data.licence)}). {data.rows:,} rows; {data.dropped_rows:,} without "
+        f"a target were left out. Target: {code(data.target)}, 0 is {inline(data.labels[0])}, "
+        f"1 is {inline(data.labels[-1])}. Split: {clause(data.split_rule)}."
+    )
+    yield table(
+        ("split", "rows", "groups", "first", "last", f"share of {inline(data.labels[-1])}"),
+        [
+            (inline(name), f"{part.rows:,}", f"{part.groups:,}" if part.groups else "", inline(part.first or ""),
+             inline(part.last or ""), percent(part.target_rate))
+            for name, part in data.splits.items()
+        ],
+        right=(1, 2, 5),
+    )  # fmt: skip
+    yield table(
+        ("feature", "type", "unit", "known before the prediction", "missing", "description"),
+        [
+            (code(feature.name), inline(feature.type), inline(feature.unit), f"{feature.known_hours_before:g} h",
+             percent(feature.missing_share), inline(feature.description))
+            for feature in data.features
+        ],
+        right=(3, 4),
+    )  # fmt: skip
+
+
+def _training(manifest: Manifest) -> Iterator[str]:
+    asked, went, primary = manifest.parameters, manifest.training, manifest.performance.primary
+    framework, installed = manifest.model_info.framework, manifest.environment
+    system = (
+        f"Python {installed.python}, {installed.os}, {installed.libc}, {len(installed.distributions)} distributions"
+    )
+    time = f"{went.wall_seconds:.1f} s, {went.cpu_seconds:.1f} s of CPU, {went.peak_memory_mib:,.0f} MiB at most"
+    rows = [
+        ("candidate", code(asked.candidate)),
+        ("model", code(asked.model)),
+        *((inline(name), code(_plain(value))) for name, value in {**asked.hyperparameters, **asked.fit}.items()),
+        ("seed, threads", f"{asked.seed}, {asked.threads}"),
+        ("epochs", f"{went.epochs}, best {went.best_epoch}" if went.epochs else ""),
+        ("parameters", f"{manifest.artifacts.parameter_count:,}"),
+        ("framework", inline(f"{framework.name} {framework.version}")),
+        ("environment", inline(system)),
+        ("time and memory", time),
+    ]
+    yield "## How it was trained"
+    yield table(("what", "value"), [row for row in rows if row[1]])
+    yield f"Chosen on the validation rows by the mean of {code(primary)} over the seeds:"
+    yield table(
+        ("candidate", "mean", "deviation", "seeds"),
+        [
+            (code(name), number(score.mean[primary]), number(score.deviation.get(primary, 0.0)),
+             ", ".join(number(seed.metrics[primary]) for seed in score.seeds if primary in seed.metrics))
+            for name, score in manifest.performance.selected_from.items() if primary in score.mean
+        ],
+        right=(1, 2),
+    )  # fmt: skip
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else repr(value)
+
+
+def _performance(manifest: Manifest) -> Iterator[str]:
+    weighed, primary = manifest.performance.test, manifest.performance.primary
+    serving, parity = weighed.serving, manifest.performance.parity
+    off = 100 * weighed.calibration.expected_calibration_error
+    yield "## Performance"
+    yield f"`model.onnx`, as it ships, on {_rows(weighed)}; {_intervals(weighed)}."
+    yield table(
+        ("metric", "value", "interval"),
+        [(code(name), number(found.value), span(found)) for name, found in weighed.metrics.items()],
+        right=(1,),
+    )
+    yield (
+        f"Probabilities are {off:.1f} percentage points off on average (expected calibration error, "
+        f"{weighed.calibration.bins} bins). Decisions are made at {weighed.threshold:g}. "
+        f"`model.onnx` and the native model differ by at most {parity.largest_difference:.1e} and in "
+        f"{parity.changed_decisions} decisions over {parity.rows:,} rows."
+    )
+    yield (
+        f"One row takes {serving.latency_ms_p50:.3g} ms (99 % within {serving.latency_ms_p99:.3g} ms) on one thread, a "
+        f"batch {serving.rows_per_second:,.0f} rows a second; it loads in {serving.load_seconds:.2g} s, needs "
+        f"{serving.peak_memory_mib:,.0f} MiB of memory and {serving.size_mib:.2g} MiB on disk."
+    )
+    yield from _slices(weighed, primary)
+    yield "### Against the last release"
+    yield from _comparison(weighed.comparison)
+
+
+def _rows(weighed: Weighing) -> str:
+    grouped = f" in {weighed.groups:,} groups ({inline(weighed.group_by or '')})" if weighed.groups else ""
+    return f"{weighed.rows:,} test rows{grouped}"
+
+
+def _intervals(weighed: Weighing) -> str:
+    what = "whole groups" if weighed.groups else "rows"
+    return f"{percent(weighed.confidence)} intervals from {weighed.resamples:,} bootstrap resamples of {what}"
+
+
+def _slices(weighed: Weighing, primary: str) -> Iterator[str]:
+    if not weighed.slices:
+        return
+    rows = []
+    for part in weighed.slices:
+        found = part.metrics.get(primary)
+        measured = (number(found.value), span(found)) if found else ("", "one class only")
+        rows.append((code(part.column), code(part.value) or "(missing)", f"{part.rows:,}", *measured))
+    yield "### Slices"
+    yield table(("column", "value", "rows", code(primary), "interval"), rows, right=(2, 3))
+
+
+def _comparison(comparison: Comparison | None) -> Iterator[str]:
+    if comparison is None:
+        yield "The first release: there is nothing to compare it with."
+        return
+    if not comparison.comparable:
+        yield f"Not measured beside {code(comparison.release)}: {clause(comparison.reason)}."
+        return
+    changed = comparison.changed_decisions
+    decisions = f" {percent(changed)} of the decisions differ." if changed is not None else ""
+    yield f"On the same rows as {code(comparison.release)}, resampled together.{decisions}"
+    yield table(
+        ("metric", "last release", "difference", "interval"),
+        [
+            (code(name), number(change.baseline), signed(change.difference.value), span(change.difference))
+            for name, change in comparison.metrics.items()
+        ],
+        right=(1, 2),
+    )
+
+
+def _gates(gates: Gates) -> Iterator[str]:
+    yield "## Gates"
+    yield f"Verdict: **{inline(gates.verdict)}**. Limits: {code(gates.gates_sha256[:12])}."
+    yield table(
+        ("gate", "rule", "value", "bound", "limit", "verdict"),
+        [
+            (code(result.name), inline(result.rule), number(result.value), number(result.bound),
+             number(result.limit), inline(result.verdict) + (f": {inline(result.reason)}" if result.reason else ""))
+            for result in gates.results
+        ],
+        right=(2, 3, 4),
+    )  # fmt: skip
+    if gates.loosened:
+        yield "Loosened since the last release:"
+        yield "\n".join(f"- {inline(change)}" for change in gates.loosened)
+
+
+def _lineage(manifest: Manifest) -> Iterator[str]:
+    lineage = manifest.lineage
+    yield "## Where this version comes from"
+    after = f"after {code(lineage.previous)}" if lineage.previous else "the first release"
+    yield f"{inline(manifest.model_info.version)}: {inline(lineage.bump)}, {after}."
+    for title, lines in (
+        ("Why", lineage.reasons), ("Data", lineage.data_changes), ("Code", lineage.code_changes)
+    ):  # fmt: skip
+        if lines:
+            yield f"{title}:"
+            yield "\n".join(f"- {inline(line)}" for line in lines)
+
+
+def _hardware(manifest: Manifest) -> Iterator[str]:
+    machine = manifest.hardware
+    cards = ", ".join(inline(f"{card.name} ({card.memory_mib:,.0f} MiB)") for card in machine.accelerators) or "none"
+    yield "## Hardware"
+    yield (
+        f"Trained on {inline(machine.cpu)}, {machine.cores} cores, {machine.memory_mib:,.0f} MiB of memory, "
+        f"accelerators: {cards}. To serve it: {machine.required_memory_mib:,.0f} MiB of memory, accelerator: "
+        f"{inline(machine.required_accelerator or 'none')}."
+    )
+
+
+def _reproduction(manifest: Manifest) -> Iterator[str]:
+    source, artifacts = manifest.code, manifest.artifacts
+    rows = [
+        ("commit", code(source.commit)),
+        ("repository", inline(source.repository)),
+        ("uncommitted files", ", ".join(code(file) for file in source.dirty_files) or "none"),
+        ("run", code(manifest.model_info.run)),
+        ("raw data, SHA-256", code(manifest.data.raw.sha256)),
+        ("test rows, SHA-256", code(manifest.performance.test.test_sha256)),
+        ("lock file, SHA-256", code(manifest.environment.lock_sha256)),
+        ("bundle, SHA-256", code(artifacts.content_sha256)),
+        ("bundle, DVC address", code(artifacts.dvc)),
+        *((f"{code(file.path)}, SHA-256", code(file.sha256)) for file in artifacts.files),
+    ]
+    yield "## To reproduce it"
+    yield fenced("sh", f"git checkout {shlex.quote(source.commit)}\ndvc pull\nsnakemake --cores all package")
+    yield table(("what", "value"), [row for row in rows if row[1]])
+
+
+def _contact(manifest: Manifest) -> Iterator[str]:
+    words, info = manifest.card, manifest.model_info
+    yield "## Licence and contact"
+    yield (
+        f"Licence of the weights: {inline(words.licence)}. Owner: {inline(words.owner)}, team {inline(info.team)}, "
+        f"for {inline(info.project)}. Contact: {clause(words.contact)}."
+    )
+    yield f"Made {inline(info.created)} by {inline(info.author)}."

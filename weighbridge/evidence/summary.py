@@ -1,0 +1,121 @@
+"""The end of a run on the terminal: plain text, the same in a file."""
+
+import re
+from collections.abc import Sequence
+
+from weighbridge.evidence.wording import number, percent, signed, span
+from weighbridge.manifest import Comparison, GateResult, Gates, Interval, Packaged, Released, Weighing
+
+_WIDTH = 110
+_SHOWN_CANDIDATES, _SHOWN_METRICS, _SHOWN_GATES = 4, 5, 6
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+def summary(packaged: Packaged, weighing: Weighing, gates: Gates, released: Released | None) -> str:
+    """Return the end of a run in at most 25 lines of plain text: champion, measurements, verdict, where to look."""
+    serving = weighing.serving
+    grouped = f" in {weighing.groups:,} groups" if weighing.groups else ""
+    champion = (
+        f"{packaged.champion}, seed {packaged.seed}, of {len(packaged.candidates)} by validation {packaged.primary}"
+    )
+    costs = (
+        f"{serving.latency_ms_p50:.3g} ms a row, {serving.peak_memory_mib:.0f} MiB, {serving.size_mib:.2g} MiB on disk"
+    )
+    tested = f"{weighing.rows:,} rows{grouped}, {percent(weighing.confidence)} intervals{_beside(weighing.comparison)}"
+    lines = [
+        _outcome(packaged, gates, released),
+        "",
+        f"Champion  {champion}",
+        *_candidate_lines(packaged),
+        f"Test      {tested}",
+        *_metric_lines(packaged, weighing),
+        f"Serving   {costs}",
+        f"Gates     {gates.verdict}",
+        *_gate_lines(gates.results),
+        "",
+        *_next_lines(released),
+    ]
+    return "\n".join(_cut(line) for line in lines)
+
+
+def _cut(line: str) -> str:
+    plain = _CONTROL.sub(" ", line)
+    return plain if len(plain) <= _WIDTH else plain[: _WIDTH - 2] + " …"
+
+
+def _outcome(packaged: Packaged, gates: Gates, released: Released | None) -> str:
+    if released is None:
+        return f"{packaged.name}: not released, the verdict is {gates.verdict}"
+    if not released.made:
+        return f"{released.tag} holds this very content already; no new release"
+    return f"{released.tag} released, commit {released.commit[:12]}"
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))] if rows else []
+    return [("  " + "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True))).rstrip() for row in rows]
+
+
+def _first(lines: list[str], most: int) -> list[str]:
+    return lines if len(lines) <= most else [*lines[: most - 1], f"  … and {len(lines) - most + 1} more"]
+
+
+def _candidate_lines(packaged: Packaged) -> list[str]:
+    metric = packaged.primary
+    scored = {name: score for name, score in packaged.candidates.items() if metric in score.mean}
+    best = scored[packaged.champion].mean[metric] if packaged.champion in scored else 0.0
+    order = sorted(scored, key=lambda name: (name != packaged.champion, abs(scored[name].mean[metric] - best)))
+    rows = [
+        (name, f"{scored[name].mean[metric]:.4f} ± {scored[name].deviation.get(metric, 0.0):.4f}",
+         "over " + ("1 seed" if len(scored[name].seeds) == 1 else f"{len(scored[name].seeds)} seeds"))
+        for name in order
+    ]  # fmt: skip
+    return _first(_aligned(rows), _SHOWN_CANDIDATES)
+
+
+def _beside(comparison: Comparison | None) -> str:
+    if comparison is None:
+        return ""
+    return (
+        f"; change against {comparison.release}" if comparison.comparable else f"; {comparison.release}: no comparison"
+    )
+
+
+def _metric_lines(packaged: Packaged, weighing: Weighing) -> list[str]:
+    changes = weighing.comparison.metrics if weighing.comparison else {}
+    rows = [
+        (name, number(found.value), f"({span(found)})", _change(changes[name].difference) if name in changes else "")
+        for name, found in sorted(weighing.metrics.items(), key=lambda item: item[0] != packaged.primary)
+    ]
+    return _first(_aligned(rows), _SHOWN_METRICS)
+
+
+def _change(difference: Interval) -> str:
+    return f"{signed(difference.value)} ({signed(difference.low)} to {signed(difference.high)})"
+
+
+def _gate_lines(results: Sequence[GateResult]) -> list[str]:
+    """Return a line for each gate that stands in the way, then one for each other verdict with the gates' names."""
+    quiet = ("pass", "not applicable", "at release")
+    blocking = sorted((result for result in results if result.verdict not in quiet), key=lambda r: r.verdict != "fail")
+    loud = [f"  {result.verdict}: {result.name}{_why(result)}" for result in blocking]
+    calm = [
+        f"  {verdict}: {', '.join(names)}"
+        for verdict in quiet
+        if (names := [result.name for result in results if result.verdict == verdict])
+    ]
+    return [*_first(loud, max(1, _SHOWN_GATES - len(calm))), *calm]
+
+
+def _why(result: GateResult) -> str:
+    numbers = f", {number(result.value)} against {number(result.limit)}" if result.value is not None else ""
+    short = f", short by {number(result.short_by)}" if result.short_by is not None else ""
+    return f"{numbers}{short}" + (f"; {result.reason}" if result.reason else "")
+
+
+def _next_lines(released: Released | None) -> list[str]:
+    if released is None:
+        return ["Next      results/verdict.yaml and results/figures/gates.png say what fell short",
+                "          snakemake --report report.html"]  # fmt: skip
+    return [f"Next      weighbridge show {released.tag}", "          results/figures/",
+            "          snakemake --report report.html"]  # fmt: skip
