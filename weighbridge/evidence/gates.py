@@ -350,7 +350,8 @@ def _plain(gate: Any) -> dict[str, Any]:
 
 
 def _words(gate: Mapping[str, Any]) -> str:
-    return ", ".join(f"{key} {value}" for key, value in gate.items() if value is not None)
+    shown = {key: f"{value:g}" if isinstance(value, float) else value for key, value in gate.items()}
+    return ", ".join(f"{key} {value}" for key, value in shown.items() if value is not None)
 
 
 def _loosenings(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:

@@ -22,7 +22,7 @@ from weighbridge.manifest import DataSection, Manifest, Packaged, Parameters, We
 
 FIRST_VERSION = "1.0.0"
 FIRST, MAJOR, MINOR, PATCH = "first", "major", "minor", "patch"
-_VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
+_VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)", re.ASCII)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

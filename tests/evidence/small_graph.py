@@ -1,0 +1,54 @@
+"""Small ONNX models of two columns, built node by node: probability = sigmoid(weight * x + effect of c)."""
+
+from pathlib import Path
+
+import onnx
+from onnx import TensorProto, helper
+
+EFFECTS = {"A": 1.0, "B": -1.0, "": 0.25}
+
+
+def save(  # noqa: PLR0913 - each is one way in which a model may be off
+    path: Path,
+    *,
+    weight: float = 1.0,
+    numbers: str = "x",
+    text: str = "c",
+    output: str = "probability",
+    keep_width: bool = False,
+) -> Path:
+    """Write a model with inputs *numbers* [n, 1] and *text* [n, 1]; a missing number counts as 0."""
+    node, tensor = helper.make_node, helper.make_tensor
+    shape = "same" if keep_width else "flat"
+    nodes = [
+        node("IsNaN", [numbers], ["absent"]),
+        node("Where", ["absent", "zero", numbers], ["filled"]),
+        node("Mul", ["filled", "weight"], ["weighted"]),
+        node("LabelEncoder", [text], ["effect"], domain="ai.onnx.ml", keys_strings=list(EFFECTS),
+             values_floats=list(EFFECTS.values()), default_float=0.0),
+        node("Add", ["weighted", "effect"], ["score"]),
+        node("Sigmoid", ["score"], ["wide"]),
+        node("Reshape", ["wide", shape], [output]),
+        node("GreaterOrEqual", [output, "half"], ["decided"]),
+        node("Cast", ["decided"], ["label"], to=TensorProto.INT64),
+    ]  # fmt: skip
+    constants = [
+        tensor("zero", TensorProto.FLOAT, [], [0.0]),
+        tensor("half", TensorProto.FLOAT, [], [0.5]),
+        tensor("weight", TensorProto.FLOAT, [], [weight]),
+        tensor("flat", TensorProto.INT64, [1], [-1]),
+        tensor("same", TensorProto.INT64, [2], [-1, 1]),
+    ]
+    inputs = [
+        helper.make_tensor_value_info(numbers, TensorProto.FLOAT, [None, 1]),
+        helper.make_tensor_value_info(text, TensorProto.STRING, [None, 1]),
+    ]
+    size = [None, 1] if keep_width else [None]
+    outputs = [
+        helper.make_tensor_value_info("label", TensorProto.INT64, size),
+        helper.make_tensor_value_info(output, TensorProto.FLOAT, size),
+    ]
+    graph = helper.make_graph(nodes, "small", inputs, outputs, constants)
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)]
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), path)
+    return path
