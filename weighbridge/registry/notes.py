@@ -67,7 +67,7 @@ def message(notes: Notes) -> str:
     Raises:
         RecordError: where a field can't stand on one line.
     """
-    reasons = [" ".join(reason.split()) for reason in notes.reasons]
+    reasons = [_one_line(reason) for reason in notes.reasons]
     if not reasons or not all(reasons):
         raise RecordError(f"{notes.tag}: expected at least one reason for the version, and none empty")
     title = f"{notes.tag.name} v{notes.tag.version}: {notes.bump}, {reasons[0]}"
@@ -91,6 +91,10 @@ def message(notes: Notes) -> str:
             raise RecordError(f"{notes.tag}: {key} is {value!r}; expected one line of text")
     lines = [title, "", *(f"- {reason}" for reason in reasons), "", *(f"{key}: {value}" for key, value in trailers)]
     return "\n".join(lines) + "\n"
+
+
+def _one_line(text: str) -> str:
+    return " ".join("".join(character if character.isprintable() else " " for character in text).split())
 
 
 def _digits(number: float) -> str:

@@ -1,0 +1,120 @@
+"""The ledger loses nothing, and whatever is changed or taken away shows."""
+
+import json
+import multiprocessing
+import time
+from pathlib import Path
+
+import pytest
+
+from weighbridge.digest import canonical_json, sha256_bytes
+from weighbridge.errors import RecordError
+from weighbridge.registry import ledger
+
+
+def _append_many(root: Path, writer: int, number: int) -> None:
+    for index in range(number):
+        ledger.append(root, {"run": f"{writer}-{index}"})
+
+
+def _file(root: Path, digest: str) -> Path:
+    return root / "runs" / digest[:2] / f"{digest}.json"
+
+
+def test_records_come_back_in_the_order_they_were_written(tmp_path: Path) -> None:
+    digests = [ledger.append(tmp_path, {"run": str(i), "loss": i / 10}) for i in range(12)]
+    entries = ledger.read(tmp_path)
+    assert [entry.digest for entry in entries] == digests
+    assert entries[3].record == {"run": "3", "loss": 0.3}
+    assert entries[3].parents == (digests[2],)
+    assert ledger.heads(tmp_path) == (digests[-1],)
+    assert ledger.count(tmp_path) == 12
+
+
+def test_an_empty_ledger_has_a_root_too(tmp_path: Path) -> None:
+    assert ledger.read(tmp_path) == ()
+    assert ledger.heads(tmp_path) == ()
+    assert ledger.count(tmp_path) == 0
+    assert ledger.root_digest(tmp_path) == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+
+def test_eight_writers_at_once_lose_nothing(tmp_path: Path) -> None:
+    with multiprocessing.get_context("fork").Pool(8) as pool:
+        pool.starmap(_append_many, [(tmp_path, writer, 10) for writer in range(8)])
+    runs = {entry.record["run"] for entry in ledger.read(tmp_path)}
+    assert runs == {f"{writer}-{index}" for writer in range(8) for index in range(10)}
+    ledger.append(tmp_path, {"run": "last"})
+    assert len(ledger.heads(tmp_path)) == 1
+
+
+def test_branches_merge_by_copying_files(tmp_path: Path) -> None:
+    for side in ("left", "right"):
+        ledger.append(tmp_path / side, {"run": side})
+    for path, content in ledger.files(tmp_path / "right").items():
+        target = tmp_path / "left" / path
+        target.parent.mkdir(exist_ok=True)
+        target.write_bytes(content)
+    assert len(ledger.heads(tmp_path / "left")) == 2
+    assert ledger.problems(tmp_path / "left") == ()
+
+
+def test_an_edited_record_is_reported_and_the_others_read(tmp_path: Path) -> None:
+    digests = [ledger.append(tmp_path, {"run": str(i)}) for i in range(3)]
+    path = _file(tmp_path, digests[1])
+    path.chmod(0o644)
+    path.write_bytes(path.read_bytes().replace(b'"1"', b'"9"'))
+    with pytest.raises(RecordError, match=f"{digests[1]}.json: its content has the digest"):
+        ledger.read(tmp_path)
+    assert {entry.digest for entry in ledger.inspect(tmp_path)[0]} == {digests[0], digests[2]}
+
+
+def test_a_record_taken_from_the_middle_is_missed(tmp_path: Path) -> None:
+    digests = [ledger.append(tmp_path, {"run": str(i)}) for i in range(3)]
+    _file(tmp_path, digests[1]).unlink()
+    with pytest.raises(RecordError, match=f"its parent {digests[1][:12]} is missing"):
+        ledger.read(tmp_path)
+
+
+def test_a_newest_record_taken_away_changes_root_and_count(tmp_path: Path) -> None:
+    ledger.append(tmp_path, {"run": "1"})
+    last = ledger.append(tmp_path, {"run": "2"})
+    before = ledger.root_digest(tmp_path), ledger.count(tmp_path)
+    _file(tmp_path, last).unlink()
+    assert (ledger.root_digest(tmp_path), ledger.count(tmp_path)) != before
+
+
+def test_a_damaged_record_keeps_no_new_one_from_being_written(tmp_path: Path) -> None:
+    path = _file(tmp_path, ledger.append(tmp_path, {"run": "1"}))
+    path.chmod(0o644)
+    path.write_bytes(b"\xff{")
+    (path.parent / "notes.txt").write_text("mine")
+    ledger.append(tmp_path, {"run": "2"})
+    assert len(ledger.problems(tmp_path)) == 2
+    assert any("notes.txt: not the name of a record" in problem for problem in ledger.problems(tmp_path))
+
+
+@pytest.mark.parametrize("record", [{"parents": []}, {"loss": float("nan")}, {"name": "\udcff"}, {"x": object()}])
+def test_what_canonical_json_cannot_hold_is_refused(tmp_path: Path, record: dict[str, object]) -> None:
+    with pytest.raises(RecordError):
+        ledger.append(tmp_path, record)
+    assert ledger.count(tmp_path) == 0
+
+
+def test_a_record_is_canonical_read_only_json_named_by_its_digest(tmp_path: Path) -> None:
+    path = _file(tmp_path, ledger.append(tmp_path, {"b": 1, "a": "ü"}))
+    assert path.read_text() == '{"a":"ü","b":1,"parents":[]}\n'
+    assert path.stat().st_mode & 0o777 == 0o444
+
+
+def test_a_thousand_records_have_their_heads_in_a_tenth_of_a_second(tmp_path: Path) -> None:
+    parent: list[str] = []
+    for number in range(1000):
+        content = canonical_json({"run": number, "metrics": {"a": 0.5}, "parents": parent}).encode() + b"\n"
+        digest = sha256_bytes(content[:-1])
+        _file(tmp_path, digest).parent.mkdir(parents=True, exist_ok=True)
+        _file(tmp_path, digest).write_bytes(content)
+        parent = [digest]
+    start = time.process_time()
+    assert ledger.heads(tmp_path) == tuple(parent)
+    assert time.process_time() - start < 0.1
+    assert json.loads(_file(tmp_path, parent[0]).read_bytes())["run"] == 999
