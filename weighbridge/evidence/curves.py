@@ -156,7 +156,7 @@ def metric_shown(packaged: Packaged, weighing: Weighing) -> str:
 
 
 def read_learning_curves(runs: Path, packaged: Packaged) -> dict[str, list[dict[str, Any]]]:
-    """Return the curves below ``results/runs`` by run (``network, seed 0``); models fitted in one go have none.
+    """Return the curves below ``results/runs`` by run (``network seed 0``); models fitted in one go have none.
 
     Folders of candidates that no longer take part are passed over.
     """
@@ -178,8 +178,8 @@ def _curve_rows(path: Path) -> list[dict[str, Any]]:
 
 
 def run_label(candidate: str, seed: int | str) -> str:
-    """Return ``network, seed 0``."""
-    return f"{candidate}, seed {seed}"
+    """Return ``network seed 0``."""
+    return f"{candidate} seed {seed}"
 
 
 def write_all(  # noqa: PLR0913 - all that a weighing saw
