@@ -19,11 +19,12 @@ def run(root: Path) -> None:
         for name, candidate in packaged.candidates.items()
         for score in candidate.seeds
     }
+    compared = weighing.comparison is not None and weighing.comparison.comparable
     curves.write_all(
         root / paths.PLOTS,
         target=predictions["target"].to_numpy(),
         probability=predictions["probability"].to_numpy(),
-        baseline=predictions["baseline"].to_numpy() if "baseline" in predictions else None,
+        baseline=predictions["baseline"].to_numpy() if compared else None,
         packaged=packaged,
         weighing=weighing,
         learning_curves=runs,
