@@ -49,7 +49,7 @@ def expected(y: Any, p: Any, w: Any) -> dict[str, float]:
 
 
 @given(rows(ties=True) | rows(ties=False), st.booleans())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_every_metric_is_that_of_scikit_learn_with_weights_and_ties(drawn: Rows, weighted: bool) -> None:  # noqa: FBT001 - drawn
     y, p, w = drawn
     weights = w if weighted else None
@@ -59,7 +59,7 @@ def test_every_metric_is_that_of_scikit_learn_with_weights_and_ties(drawn: Rows,
 
 
 @given(rows(ties=True))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_many_weightings_at_once_equal_one_at_a_time(drawn: Rows) -> None:
     y, p, w = drawn
     together = metrics.Scored(y, p, THRESHOLD).under(metrics.names(), np.stack([w, np.ones_like(w)]))
@@ -69,7 +69,7 @@ def test_many_weightings_at_once_equal_one_at_a_time(drawn: Rows) -> None:
 
 
 @given(rows(ties=True))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_a_weight_of_two_is_a_row_twice(drawn: Rows) -> None:
     y, p, w = drawn
     times = w.astype(int)
@@ -151,7 +151,7 @@ def test_calibration_error_is_the_distance_of_probability_and_share() -> None:
 
 
 @given(rows(ties=True), st.randoms(use_true_random=False))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_calibration_error_does_not_depend_on_the_order_of_rows(drawn: Rows, random: Any) -> None:
     y, p, _ = drawn
     order = np.array(random.sample(range(len(y)), len(y)))
