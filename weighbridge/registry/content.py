@@ -135,6 +135,7 @@ def materialise(root: Path, pointer_bytes: bytes, destination: Path) -> None:
         destination.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=destination.parent, prefix=f".{destination.name}.") as folder:
             draft = Path(folder, "content")
+            draft.mkdir()
             for file, md5 in found.items():
                 _copy(store.cached(md5), draft / (file or name), md5)
             if destination.exists():

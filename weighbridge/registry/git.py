@@ -81,10 +81,11 @@ def _environment() -> dict[str, str]:
 
 
 def last_words(stderr: bytes, lines: int = 3) -> str:
-    """Return the last lines of *stderr* as one, without hints and without credentials."""
+    """Return what *stderr* complains of, on one line: its errors, else its last lines; without credentials."""
     text = [line.strip() for line in stderr.decode(errors="replace").splitlines()]
     said = [line for line in text if line and not line.startswith("hint:")]
-    return re.sub(r"(://)[^/\s]*@", r"\1", "; ".join(said[-lines:])) or "it gave no reason"
+    errors = [line for line in said if line.startswith(("fatal:", "error:", "remote:", "!"))]
+    return re.sub(r"(://)[^/\s]*@", r"\1", "; ".join((errors or said)[-lines:])) or "it gave no reason"
 
 
 def require_repository(root: Path) -> str:
