@@ -5,10 +5,17 @@ import typing
 from typing import Any
 
 import msgspec
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
 from weighbridge import manifest
 
+SLOW_TO_SHRINK = settings(
+    deadline=None,
+    # A whole manifest takes minutes to shrink; as found it says enough.
+    phases=(Phase.explicit, Phase.reuse, Phase.generate),
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
 INT64 = st.integers(min_value=-(2**63), max_value=2**63 - 1)
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)

@@ -8,23 +8,19 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
-from strategies import VALUES, manifests
+from hypothesis import given, settings
+from strategies import SLOW_TO_SHRINK, VALUES, manifests
 
 from weighbridge import documents, fields, formats
 from weighbridge.errors import RecordError
 from weighbridge.manifest import Manifest, Parameters
-
-SLOW_DATA = settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
-)
 
 
 def through_yaml(record: Any) -> Any:
     return documents.typed(documents.parse(documents.dump(record), "test", RecordError), type(record), RecordError)
 
 
-@SLOW_DATA
+@settings(SLOW_TO_SHRINK, max_examples=40)
 @given(manifests())
 def test_yaml_protobuf_and_json_round_trip_to_the_same_yaml(manifest: Manifest) -> None:
     text = documents.dump(manifest)

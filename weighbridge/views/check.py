@@ -13,7 +13,7 @@ from typing import Literal
 import msgspec
 
 from weighbridge import documents, paths
-from weighbridge.errors import WeighbridgeError
+from weighbridge.errors import SetupError, WeighbridgeError
 from weighbridge.registry import content, git, ledger
 from weighbridge.settings import Settings
 from weighbridge.views import reference
@@ -54,7 +54,7 @@ def check(root: Path, settings_loader: Callable[[], Settings]) -> tuple[str, int
     found = findings(root, settings_loader)
     rows = [(finding.level, finding.topic, line) for finding in found for line in _lines(finding)]
     count = {level: sum(finding.level == level for finding in found) for level in ("problem", "warning")}
-    total = f"{count['problem']} problems, {count['warning']} warnings" if any(count.values()) else "All is well."
+    total = f"problems: {count['problem']}, warnings: {count['warning']}" if any(count.values()) else "All is well."
     return "\n".join([*aligned(_without_repetition(rows)), "", total]), 1 if count["problem"] else 0
 
 
@@ -230,8 +230,10 @@ def _dvc(root: Path) -> Iterator[Finding]:
 def _sections(path: Path) -> dict[str, dict[str, str]]:
     """Return the sections of one of DVC's own configuration files."""
     parser = configparser.ConfigParser(interpolation=None, strict=False)
-    if path.is_file():
-        parser.read_string(path.read_text(encoding="utf-8"))
+    try:
+        parser.read_string(path.read_text(encoding="utf-8") if path.is_file() else "")
+    except configparser.Error:  # its message quotes the line, which may hold a secret
+        raise SetupError(f".dvc/{path.name}: not as DVC writes it; mend it, or see 'dvc config --list'") from None
     return {section.strip("'"): dict(parser[section]) for section in parser.sections()}
 
 

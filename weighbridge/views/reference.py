@@ -150,7 +150,7 @@ def _entries(root: Path) -> list[dict[str, object]]:
 
 
 def _commit(root: Path, ref: str, name: str) -> Found | None:
-    if ref.startswith("-") or not ref.strip():
+    if ref.startswith("-") or not ref.strip() or not ref.isprintable():
         return None
     commit = git.attempt(root, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}").stdout.decode().strip()
     if not commit:
