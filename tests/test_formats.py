@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import jsonschema  # type: ignore[import-untyped] # has no types of its own
 import msgspec
 import pytest
 from hypothesis import given, settings
@@ -14,6 +15,8 @@ from strategies import SLOW_TO_SHRINK, VALUES, manifests
 from weighbridge import documents, fields, formats
 from weighbridge.errors import RecordError
 from weighbridge.manifest import Manifest, Parameters
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def through_yaml(record: Any) -> Any:
@@ -121,6 +124,22 @@ def test_a_json_schema_describes_every_record_and_names_no_host(kind: formats.Ki
     for name, definition in schema["$defs"].items():
         assert definition["description"], name
         assert definition["type"] == "object", name
+
+
+@settings(SLOW_TO_SHRINK, max_examples=20)
+@given(manifests())
+def test_every_manifest_is_valid_by_its_json_schema(manifest: Manifest) -> None:
+    plain = msgspec.json.decode(msgspec.json.encode(manifest))
+    jsonschema.Draft202012Validator(formats.json_schema("manifest")).validate(plain)
+
+
+@pytest.mark.parametrize("kind", ["config", "gates"])
+def test_the_configuration_is_valid_by_its_json_schema_and_a_typing_error_is_not(kind: formats.Kind) -> None:
+    validator = jsonschema.Draft202012Validator(formats.json_schema(kind))
+    value = documents.read(ROOT / f"config/{kind}.yaml").value
+    validator.validate(value)
+    with pytest.raises(jsonschema.ValidationError, match="treads"):
+        validator.validate({**value, "treads": 1})
 
 
 def test_json_schema_patterns_are_those_of_ecma_262() -> None:

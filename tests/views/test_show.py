@@ -57,6 +57,14 @@ def test_text_of_a_run_has_its_validation_metrics(project: Path, run: Make) -> N
     assert "model.skops" in text
 
 
+def test_metrics_of_an_earlier_run_in_the_same_place_are_not_shown(project: Path, run: Make) -> None:
+    run("boosting-abcdef012345", auc=0.7123)
+    old = (project / "results/runs/boosting/0/validation.yaml").read_text()
+    run("boosting-999999999999")
+    (project / "results/runs/boosting/0/validation.yaml").write_text(old)
+    assert "0.7123" not in show.text(reference.resolve(project, "boosting-9999"))
+
+
 @settings(SLOW_TO_SHRINK, max_examples=15)
 @given(manifests())
 def test_every_manifest_has_a_text(manifest: Manifest) -> None:

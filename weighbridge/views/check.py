@@ -325,7 +325,7 @@ def _ledger(root: Path) -> Iterator[Finding]:
         mend = f"git checkout -- {paths.LEDGER}"
         yield Finding("problem", "ledger", "\n".join([*damage[:_MOST_SHOWN], *rest]), mend)
     else:
-        yield Finding("ok", "ledger", f"{ledger.count(root)} records, all whole")
+        yield Finding("ok", "ledger", f"records: {ledger.count(root)}, all whole")
 
 
 def _disk(root: Path) -> Iterator[Finding]:

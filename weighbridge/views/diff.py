@@ -6,8 +6,7 @@ from typing import Any
 
 import msgspec
 
-from weighbridge import documents
-from weighbridge.manifest import Evaluation, Manifest, RunRecord
+from weighbridge.manifest import Manifest, RunRecord
 from weighbridge.registry import git
 from weighbridge.views import reference
 from weighbridge.views.columns import short, words
@@ -65,9 +64,9 @@ def diff(root: Path, a: str, b: str, *, json: bool = False) -> str:
 
 def _side(root: Path, ref: str) -> Side:
     found = reference.resolve(root, ref)
-    path = found.folder / "validation.yaml" if found.folder else None
-    validation = documents.read_record(path, Evaluation).metrics if path and path.is_file() else {}
-    return Side(title=found.title, record=found.record(), validation=validation)
+    record = found.record()
+    measured = reference.validation(record, found.folder) if isinstance(record, RunRecord) else {}
+    return Side(title=found.title, record=record, validation=measured)
 
 
 def compare(old: Side, new: Side) -> dict[str, tuple[Difference, ...]]:

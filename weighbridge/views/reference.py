@@ -11,7 +11,7 @@ import msgspec
 from weighbridge import documents, paths
 from weighbridge.digest import sha256_bytes
 from weighbridge.errors import RecordError, SettingsError, SetupError
-from weighbridge.manifest import Manifest, RunRecord
+from weighbridge.manifest import Evaluation, Manifest, RunRecord
 from weighbridge.registry import git, ledger, releases, tags
 
 _SHORTEST_PREFIX = 4
@@ -77,6 +77,13 @@ def resolve(root: Path, ref: str, name: str | None = None) -> Found:
     if found is None:
         raise SettingsError(_unknown(root, ref, name))
     return found
+
+
+def validation(run: RunRecord, folder: Path | None) -> dict[str, float]:
+    """Return the run's validation metrics; none where what lies in *folder* is still that of an earlier run."""
+    path = folder / "validation.yaml" if folder else None
+    done = documents.read_record(path, Evaluation) if path and path.is_file() else None
+    return done.metrics if done and done.run == run.run else {}
 
 
 def _release(root: Path, ref: str, name: str) -> Found | None:

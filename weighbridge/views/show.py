@@ -9,7 +9,7 @@ import msgspec
 
 from weighbridge import documents, formats
 from weighbridge.errors import RecordError, SettingsError, SetupError
-from weighbridge.manifest import Evaluation, Manifest, RunRecord, Split, Training
+from weighbridge.manifest import Manifest, RunRecord, Split, Training
 from weighbridge.views import reference
 from weighbridge.views.columns import aligned, number, short, thousands, words
 
@@ -227,8 +227,6 @@ def _run(run: RunRecord, folder: Path | None) -> Iterator[tuple[str, Rows]]:
             ("environment", f"{run.environment.python}, {len(run.environment.distributions)} distributions"),
         ],
     )
-    path = folder / "validation.yaml" if folder else None
-    if path and path.is_file():
-        done = documents.read_record(path, Evaluation)
-        yield "Validation metrics", [(name, f"{value:.4f}") for name, value in done.metrics.items()]
+    measured = reference.validation(run, folder)
+    yield "Validation metrics", [(name, f"{value:.4f}") for name, value in measured.items()]
     yield "Files", [(file.path, f"{thousands(file.bytes)} bytes", short(file.sha256)) for file in run.files]
