@@ -36,6 +36,10 @@ FIGURE_NAMES = (
     "candidates", "learning_curves", "roc", "precision_recall", "calibration", "confusion", "slices", "gates",
 )  # fmt: skip
 
+PLOT_NAMES = (
+    "candidates", "learning_curves", "roc", "precision_recall", "calibration", "confusion", "slices",
+)  # fmt: skip
+
 # What a release is made of: uncommitted changes here forbid a tag.
 SOURCES = (
     "Snakefile", "workflow", "config", "project", "weighbridge", "dvc.yaml", "requirements.lock",
@@ -56,6 +60,14 @@ def run(candidate: str, seed: int | str) -> Path:
 def bundle(name: str) -> Path:
     """Return the bundle's folder."""
     return Path("models") / name
+
+
+def bundle_files(name: str) -> list[Path]:
+    """Return the files that every bundle has; native weights come under the name of their format.
+
+    Rules name these and not the folder: in a folder that is an output, Snakemake leaves a file of its own.
+    """
+    return [bundle(name) / file for file in ("model.onnx", "bundle.yaml", "golden.json", "README.md")]
 
 
 def pointer(name: str) -> Path:

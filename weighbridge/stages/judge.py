@@ -15,7 +15,7 @@ def run(root: Path, task: JudgeTask) -> manifest.Verdict:
     data = documents.read_record(root / paths.PROFILE, manifest.DataSection)
     folder = root / paths.run(packaged.champion, packaged.seed)
     run_record = documents.read_record(folder / "run.yaml", manifest.RunRecord)
-    previous = _previous(root)
+    previous = _previous(root, packaged.baseline)
     results = gates.judge(task.gates, weighing, packaged.parity)
     derived = version.derive(
         previous,
@@ -48,9 +48,9 @@ def run(root: Path, task: JudgeTask) -> manifest.Verdict:
     return verdict
 
 
-def _previous(root: Path) -> manifest.Manifest | None:
-    path = root / paths.BASELINE / "manifest.yaml"
-    return documents.read_record(path, manifest.Manifest) if path.is_file() else None
+def _previous(root: Path, baseline: str | None) -> manifest.Manifest | None:
+    """Return the manifest of the release to beat; without one there is no earlier version to count from."""
+    return documents.read_record(root / paths.BASELINE / "manifest.yaml", manifest.Manifest) if baseline else None
 
 
 def _old_gates(previous: manifest.Manifest) -> dict[str, object]:

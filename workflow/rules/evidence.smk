@@ -5,7 +5,7 @@
 rule weigh:
     """Measure the bundle on the test rows, beside the last release."""
     input:
-        bundle=paths.bundle(project.config.name),
+        bundle=paths.bundle_files(project.config.name),
         package=paths.PACKAGE,
         baseline=paths.BASELINE,
         table=paths.split("test"),
@@ -70,7 +70,7 @@ rule draw:
             )
             for name in paths.FIGURE_NAMES
         ],
-        plots=directory(paths.PLOTS),
+        plots=[paths.PLOTS / f"{name}.csv" for name in paths.PLOT_NAMES],
     log:
         "logs/draw.log",
     conda:

@@ -72,7 +72,7 @@ rule package:
         paths.PROFILE,
         code=code("package"),
     output:
-        directory(paths.bundle(project.config.name)),
+        paths.bundle_files(project.config.name),
         paths.pointer(project.config.name),
         paths.PROCESSED_POINTER,
         paths.CHAMPION,

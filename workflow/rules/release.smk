@@ -6,9 +6,9 @@ rule release:
     """Tag the release; or exit 1 with the table of what fell short."""
     input:
         verdict=paths.VERDICT,
-        bundle=paths.bundle(project.config.name),
+        bundle=paths.bundle_files(project.config.name),
         pointers=[paths.pointer(project.config.name), paths.PROCESSED_POINTER],
-        plots=paths.PLOTS,
+        plots=[paths.PLOTS / f"{name}.csv" for name in paths.PLOT_NAMES],
         code=code("release"),
     output:
         paths.RELEASE,
