@@ -11,6 +11,9 @@ RAW_POINTER = Path("data/raw.dvc")
 RAW_RECORD = Path("results/raw.yaml")
 ADDRESSES = Path("results/.addresses.json")
 
+# DVC names the folders it tracks in these, so that Git leaves them alone.
+IGNORED = (Path("data/.gitignore"), Path("models/.gitignore"))
+
 PROCESSED = Path("data/processed")
 PROCESSED_POINTER = Path("data/processed.dvc")
 SPLITS = ("train", "validation", "test")
@@ -87,5 +90,5 @@ def card(name: str) -> Path:
 
 def generated(name: str) -> tuple[str, ...]:
     """Return what the pipeline itself writes into tracked folders; a release doesn't call these uncommitted."""
-    made = (pointer(name), manifest(name), card(name), METRICS, PLOTS, PROCESSED_POINTER)
+    made = (pointer(name), manifest(name), card(name), METRICS, PLOTS, PROCESSED_POINTER, *IGNORED)
     return tuple(path.as_posix() for path in made)

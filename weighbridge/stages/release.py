@@ -287,4 +287,5 @@ def _carried(root: Path, name: str) -> list[Path]:
     """Return the files of the working tree that the release commit holds besides manifest and card."""
     folders = [root / paths.PLOTS, root / paths.LEDGER]
     found = [path.relative_to(root) for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()]
-    return [paths.pointer(name), paths.METRICS, paths.PROCESSED_POINTER, *found]
+    ignored = [path for path in paths.IGNORED if (root / path).is_file()]
+    return [paths.pointer(name), paths.METRICS, paths.PROCESSED_POINTER, *ignored, *found]
