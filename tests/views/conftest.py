@@ -158,18 +158,24 @@ def git(root: Path, *arguments: str) -> str:
     return done.stdout.strip()
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    """Return the root of a committed project without releases."""
-    root = tmp_path / "project"
+@pytest.fixture(scope="session")
+def committed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a committed project that each test copies."""
+    root = tmp_path_factory.mktemp("committed") / "project"
     shutil.copytree(CONFIG, root / "config")
     (root / ".gitignore").write_text("/results/\n")
-    git(tmp_path, "init", "--quiet", "--initial-branch=main", "project")
+    git(root.parent, "init", "--quiet", "--initial-branch=main", "--template=", "project")
     git(root, "config", "user.name", "Ada")
     git(root, "config", "user.email", "ada@example.org")
     git(root, "add", ".")
     git(root, "commit", "--quiet", "--message=Begin")
     return root
+
+
+@pytest.fixture
+def project(committed: Path, tmp_path: Path) -> Path:
+    """Return the root of a committed project without releases."""
+    return shutil.copytree(committed, tmp_path / "project")
 
 
 @pytest.fixture
