@@ -19,6 +19,7 @@ from weighbridge.evidence.page import (
     STEPS,
     TEXT,
     VERMILION,
+    fitted,
     percent,
     short,
     text_width,
@@ -179,7 +180,8 @@ def confusion(scene: Scene) -> Figure:
         axes.text(-0.04, row + 0.46, names[row], ha="right", va="center", size=10)
         axes.text(-0.04, row + 0.6, f"{whole:,} rows", ha="right", va="center", size=8.5, color=TEXT)
     for column, name in enumerate((negative, positive)):
-        axes.text(column + 0.5, -0.06, f"called “{name}”", ha="center", va="bottom", size=10)
+        head = fitted(page.figure, f"called “{name}”", 10, float(axes.get_position().width) * page.width / 2 - 0.1)
+        axes.text(column + 0.5, -0.06, head, ha="center", va="bottom", size=10)
     axes.set_xlim(0, 2)
     axes.set_ylim(2, 0)
     axes.axis("off")

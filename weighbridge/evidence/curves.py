@@ -33,6 +33,7 @@ from weighbridge.manifest import Packaged, Weighing
 
 Floats = npt.NDArray[np.float64]
 Row = Sequence[str | int | float | None]
+Bin = tuple[float, float, float, float, int, float]
 Curves = Mapping[str, Sequence[Mapping[str, Any]]]
 
 POINTS = 200
@@ -42,12 +43,7 @@ LEARNING_COLUMNS = ("epoch", "train_loss", "validation_loss")
 
 
 def rates(target: Floats, probability: Floats) -> tuple[Floats, Floats]:
-    """Return false and true positives' counts [k], cumulated from the highest score down, ties taken together.
-
-    Raises:
-        DataError: where rows are missing, differ in number, or hold one class only.
-    """
-    _check(target, probability)
+    """Return false and true positives' counts [k], cumulated from the highest score down, ties taken together."""
     order = np.argsort(-probability, kind="stable")
     positive = target[order]
     last_of_tie = np.append(np.flatnonzero(np.diff(probability[order])), len(order) - 1)
@@ -109,10 +105,10 @@ def wilson(successes: float, rows: int, confidence: float) -> tuple[float, float
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
-def calibration(target: Floats, probability: Floats, bins: int, confidence: float) -> list[Row]:
+def calibration(target: Floats, probability: Floats, bins: int, confidence: float) -> list[Bin]:
     """Return a row a bin of equal count: mean prediction, share of positives, its interval, rows, ideal."""
     order = np.argsort(probability, kind="stable")
-    table: list[Row] = []
+    table: list[Bin] = []
     for part in np.array_split(order, min(bins, len(order), POINTS)):
         low, high = wilson(float(target[part].sum()), len(part), confidence)
         predicted = float(probability[part].mean())
@@ -155,28 +151,6 @@ def metric_shown(packaged: Packaged, weighing: Weighing) -> str:
     return packaged.primary if packaged.primary in weighing.metrics else next(iter(weighing.metrics), packaged.primary)
 
 
-def read_learning_curves(runs: Path, packaged: Packaged) -> dict[str, list[dict[str, Any]]]:
-    """Return the curves below ``results/runs`` by run (``network seed 0``); models fitted in one go have none.
-
-    Folders of candidates that no longer take part are passed over.
-    """
-    found = {}
-    for candidate, score in packaged.candidates.items():
-        for seed in score.seeds:
-            rows = _curve_rows(runs / candidate / str(seed.seed) / "curve.csv")
-            if rows:
-                found[run_label(candidate, seed.seed)] = rows
-    return found
-
-
-def _curve_rows(path: Path) -> list[dict[str, Any]]:
-    if not path.is_file():
-        return []
-    with path.open(encoding="utf-8", newline="") as stream:
-        rows = [dict(row) for row in csv.DictReader(stream)]
-    return rows if rows and {"epoch", "train_loss"} <= set(rows[0]) else []
-
-
 def run_label(candidate: str, seed: int | str) -> str:
     """Return ``network seed 0``."""
     return f"{candidate} seed {seed}"
@@ -201,14 +175,16 @@ def write_all(  # noqa: PLR0913 - all that a weighing saw
         packaged: candidates' scores and labels.
         weighing: threshold, confidence, bins and slices.
         baseline: the last release's scores [n] on the same rows; ``None`` where there is none.
-        learning_curves: rows of ``epoch``, ``train_loss`` and, where measured, ``validation_loss`` by run, as
-            :func:`read_learning_curves` gives them.
+        learning_curves: rows of ``epoch``, ``train_loss`` and, where measured, ``validation_loss``, by
+            :func:`run_label`.
 
     Raises:
         DataError: where scores don't match the targets, aren't finite, or the rows hold one class only.
     """
     y, p = np.asarray(target, np.float64), np.asarray(probability, np.float64)
     old = None if baseline is None else np.asarray(baseline, np.float64)
+    for scores in (p, p if old is None else old):
+        _check(y, scores)
     counts = confusion(y, p, weighing.threshold)
     tables = {
         "roc": (("false_positive_rate", "true_positive_rate", "chance", "last_release"), _roc_rows(y, p, old)),

@@ -126,15 +126,15 @@ def gates(scene: Scene) -> Figure:
     results = scene.verdict.gates.results if scene.verdict else ()
     if not results:
         return notice("No gates were judged", "Name them in config/gates.yaml.")
-    rules = [_rule_lines(result.rule) for result in results]
+    rules = [_rule_lines(result) for result in results]
     names = [short(result.name, 34) for result in results]
     tops = [sum(_row_height(lines) for lines in rules[:i]) for i in range(len(rules) + 1)]
     page = titled(
         _gates_title(results),
         "The mark is the value, the whisker ends at the unfavourable bound of its interval. Right of the upright line "
         "is the good side.",
-        "Distance from the limit as a share of the largest of value, bound and limit, on a square-root scale. A limit on "
-        "a value asks for the value; a comparison with the last release asks for the whole interval.",
+        "Distance from the limit as a share of the largest of value, bound and limit, on a square-root scale. A limit "
+        "on a value asks for the value; a comparison with the last release asks for the whole interval.",
         body=0.3 + tops[-1],
         width=10.0,
     )
@@ -157,8 +157,12 @@ def gates(scene: Scene) -> Figure:
     return page.figure
 
 
-def _rule_lines(rule: str) -> list[str]:
-    return textwrap.wrap(one_line(rule), _RULE_CHARACTERS, max_lines=_RULE_LINES, placeholder=" …")
+def _rule_lines(result: GateResult) -> list[str]:
+    """Return a gate's rule, and below it the reason for its verdict."""
+    lines = []
+    for text in (result.rule, f"→ {result.reason}" if result.reason else ""):
+        lines += textwrap.wrap(one_line(text), _RULE_CHARACTERS, max_lines=_RULE_LINES, placeholder=" …")
+    return lines
 
 
 def _row_height(lines: Sequence[str]) -> float:
@@ -170,15 +174,9 @@ def _gates_title(results: Sequence[GateResult]) -> str:
     decided = [result for result in results if result.verdict not in _UNDECIDED]
     missed = [result for result in decided if result.verdict != "pass"]
     if not missed:
-        return (
-            f"All {len(decided)} gates hold"
-            if len(decided) > 1
-            else "The gate holds"
-            if decided
-            else "Nothing to judge"
-        )
+        return f"All {len(decided)} gates hold" if decided else "No gate is decided yet"
     names = [short(result.name, 34) for result in missed[:3]] + (["…"] if len(missed) > 3 else [])  # noqa: PLR2004
-    return f"{len(decided) - len(missed)} of {len(decided)} gates hold, but not {', '.join(names)}"
+    return f"{len(decided) - len(missed)} of {len(decided)} gates hold; missed: {', '.join(names)}"
 
 
 def headroom(result: GateResult) -> tuple[float, float] | None:
@@ -208,7 +206,5 @@ def _gate_row(sheet: Sheet, row: float, result: GateResult) -> None:
         sheet.axes.scatter(value, row, s=52, marker=marker, color=colour, lw=0.0, zorder=5)
         for x, figure in zip(_GATE_COLUMNS, (result.value, result.bound, result.limit), strict=True):
             sheet.after(x, row, "" if figure is None else number(figure), ha="right")
-    elif result.reason:
-        sheet.after(_GATE_COLUMNS[2], row, short(result.reason, 56), ha="right", color=TEXT, size=8)
     sheet.mark(_VERDICT_COLUMN, row, marker, colour)
     sheet.after(_VERDICT_COLUMN + 0.16, row, word, color=colour, weight="bold", size=8.5)

@@ -185,6 +185,16 @@ def text_width(figure: Figure, texts: Sequence[str], size: float, weight: str = 
     return float(width) / DPI
 
 
+def fitted(figure: Figure, text: str, size: float, room: float) -> str:
+    """Return *text* on one line, shortened until it is at most *room* inches wide."""
+    length = len(text)
+    line = short(text, length)
+    while text_width(figure, [line], size) > room and length > 3:  # noqa: PLR2004 - a letter, dots, a letter
+        length -= 1
+        line = short(text, length)
+    return line
+
+
 def one_line(text: str) -> str:
     """Return *text* without line breaks and control characters."""
     return re.sub(r"[\s\x00-\x1f\x7f]+", " ", text).strip()

@@ -36,7 +36,7 @@ class Scene(NamedTuple):
             with path.open(encoding="utf-8", newline="") as stream:
                 header, *rows = list(csv.reader(stream))
         except (OSError, ValueError) as problem:
-            raise RecordError(f"{path}: no table ({problem}); run the weigh stage again") from None
+            raise RecordError(f"{path}: no table ({problem}); run the draw stage again") from None
         return Table({column: [row[i] for row in rows] for i, column in enumerate(header)}, len(rows))
 
     @property

@@ -4,7 +4,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pytest
 
 from weighbridge import manifest
 from weighbridge.digest import FileEntry
@@ -131,8 +130,8 @@ def make_weighing(**changes: Any) -> manifest.Weighing:
 
 
 def gate(name: str, kind: str, verdict: str, rule: str, **numbers: Any) -> manifest.GateResult:
-    values = dict.fromkeys(("value", "bound", "limit", "short_by")) | {"reason": ""} | numbers
-    return manifest.GateResult(name=name, kind=kind, verdict=verdict, rule=rule, **values)
+    values: dict[str, Any] = {"value": None, "bound": None, "limit": None, "short_by": None, "reason": ""}
+    return manifest.GateResult(name=name, kind=kind, verdict=verdict, rule=rule, **(values | numbers))
 
 
 def make_gates(verdict: str = "fail") -> manifest.Gates:
@@ -143,9 +142,10 @@ def make_gates(verdict: str = "fail") -> manifest.Gates:
              value=0.5299, bound=0.551, limit=0.60),
         gate("precise", "floor", "pass", "average_precision is at least 0.5 (its value on the test rows)",
              value=0.512, bound=0.491, limit=0.50),
-        gate("no-step-back", "not_worse", "inconclusive", "roc_auc is worse than that of flights@v1.0.0 by at most 0.005 "
-             "(lower bound of the 95 % interval of the paired difference)", value=0.0018, bound=-0.0071, limit=-0.005,
-             short_by=0.0021, reason="the margin lies within the interval; about 1.7 times the test rows would settle it"),
+        gate("no-step-back", "not_worse", "inconclusive",
+             "roc_auc is worse than that of flights@v1.0.0 by at most 0.005 (lower bound of the 95 % interval of the "
+             "paired difference)", value=0.0018, bound=-0.0071, limit=-0.005, short_by=0.0021,
+             reason="the margin lies within the interval; 1.7 times the rows would settle it"),
         gate("fast", "budget", "pass", "latency_ms_p99 is at most 5", value=0.14, limit=5.0),
         gate("small", "budget", "fail", "size_mib is at most 1", value=1.2, limit=1.0, short_by=0.2),
         gate("same-answers", "parity", "pass", "model.onnx differs from the native model by at most 1e-05 and in at "
@@ -247,28 +247,3 @@ def make_learning_curves(runs: int = 3, epochs: int = 8) -> dict[str, list[dict[
             rows.append({"epoch": epoch, "train_loss": float(train), "validation_loss": float(validation)})
         curves[f"network seed {run}"] = rows
     return curves
-
-
-@pytest.fixture
-def scores() -> Scores:
-    return make_scores()
-
-
-@pytest.fixture
-def packaged() -> manifest.Packaged:
-    return make_packaged()
-
-
-@pytest.fixture
-def weighing() -> manifest.Weighing:
-    return make_weighing()
-
-
-@pytest.fixture
-def verdict() -> manifest.Verdict:
-    return make_verdict()
-
-
-@pytest.fixture
-def flights_manifest() -> manifest.Manifest:
-    return make_manifest()

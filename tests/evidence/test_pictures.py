@@ -1,0 +1,238 @@
+import itertools
+import math
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import msgspec
+import pytest
+from flights_sample import (
+    gate,
+    make_candidates,
+    make_gates,
+    make_learning_curves,
+    make_packaged,
+    make_scores,
+    make_slices,
+    make_verdict,
+    make_weighing,
+)  # fmt: skip
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from weighbridge import manifest
+from weighbridge.errors import RecordError
+from weighbridge.evidence import curve_pictures, curves, forest_pictures, page, pictures
+from weighbridge.evidence.scene import Scene
+
+HOSTILE = "$x^{<b>\n\t|late|\u202e 🛩 " + "é" * 60
+NAMES = {"candidates", "learning_curves", "roc", "precision_recall", "calibration", "confusion", "slices", "gates"}
+PAINTERS = [
+    pictures.candidates, pictures.learning_curves, curve_pictures.roc, curve_pictures.precision_recall,
+    curve_pictures.calibration, curve_pictures.confusion, forest_pictures.slices, forest_pictures.gates,
+]  # fmt: skip
+
+
+def scene(folder: Path, **changes: Any) -> Scene:
+    """A scene with its tables in *folder*: the flights, or changed in some way."""
+    scores = make_scores(3000)
+    packaged = changes.get("packaged") or make_packaged()
+    weighing = changes.get("weighing") or make_weighing()
+    learning = changes.get("learning_curves", make_learning_curves())
+    old = scores.baseline if weighing.comparison else None
+    curves.write_all(
+        folder, target=scores.target, probability=scores.probability, baseline=old, packaged=packaged,
+        weighing=weighing, learning_curves=learning,
+    )  # fmt: skip
+    return Scene(packaged, weighing, folder, changes.get("verdict") or make_verdict())
+
+
+def hostile(folder: Path) -> Scene:
+    """Names and labels as odd and as long as they may come."""
+    packaged = make_packaged(candidates=make_candidates(("c" * 64, "d" * 64)), champion="c" * 64, name="n" * 64)
+    outputs = (msgspec.structs.replace(packaged.interface.outputs[0], labels=(HOSTILE, HOSTILE[::-1])),)
+    interface = msgspec.structs.replace(packaged.interface, outputs=outputs)
+    slices = tuple(msgspec.structs.replace(part, column=HOSTILE, value=HOSTILE) for part in make_slices(3))
+    rule = "w" * 30 + " at least 3 " * 40
+    results = (gate("g" * 64, "floor", "fail", rule, value=1e9, bound=-1e9, limit=2e-9, reason=rule),)
+    gates = msgspec.structs.replace(make_gates(), results=results)
+    return scene(
+        folder,
+        packaged=msgspec.structs.replace(packaged, interface=interface),
+        weighing=make_weighing(slices=slices, group_by=HOSTILE),
+        verdict=msgspec.structs.replace(make_verdict(), gates=gates),
+        learning_curves={f"{name} seed 0": make_learning_curves(1)["network seed 0"] for name in ("c" * 64, "d" * 64)},
+    )
+
+
+def lean(folder: Path) -> Scene:
+    """One candidate with one seed, the first release, no slices, no learning curve."""
+    one = {"only": make_candidates()["boosting"]}
+    score = manifest.CandidateScore(seeds=one["only"].seeds[:1], mean=one["only"].mean, deviation={})
+    packaged = make_packaged(candidates={"only": score}, champion="only", baseline=None)
+    return scene(folder, packaged=packaged, weighing=make_weighing(slices=(), comparison=None), learning_curves=None)
+
+
+def crowded(folder: Path) -> Scene:
+    names = tuple(f"candidate-{i}" for i in range(8))
+    packaged = make_packaged(candidates=make_candidates(names), champion="candidate-1")
+    learning = {f"{name} seed {seed}": make_learning_curves(1)["network seed 0"] for name in names for seed in (0, 1)}
+    return scene(folder, packaged=packaged, weighing=make_weighing(slices=make_slices(30)), learning_curves=learning)
+
+
+SCENES = {"usual": scene, "hostile": hostile, "lean": lean, "crowded": crowded}
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Scene]:
+    return {kind: make(tmp_path_factory.mktemp(kind)) for kind, make in SCENES.items()}
+
+
+def words(figure: Figure) -> list[tuple[str, Any]]:
+    """Return each visible text of a figure and the box that it takes, in pixels."""
+    canvas: Any = FigureCanvasAgg(figure)
+    canvas.draw()
+    ticks = {tick.label1 for axes in figure.axes for axis in (axes.xaxis, axes.yaxis) for tick in _drawn(axis)}
+    every = {text for axes in figure.axes for axis in (axes.xaxis, axes.yaxis) for text in axis.get_ticklabels()}
+    texts: list[Any] = [text for text in figure.findobj(Text) if text in ticks or text not in every]
+    shown = [text for text in texts if text.get_visible() and text.get_text().strip()]
+    return [(text.get_text(), text.get_window_extent(canvas.get_renderer())) for text in shown]
+
+
+def _drawn(axis: Any) -> list[Any]:
+    """Return the ticks inside the axes; an axis keeps some outside that it never draws."""
+    ticks: list[Any] = axis._update_ticks() if axis.axes.axison else []
+    return ticks
+
+
+def chunks(png: bytes) -> list[bytes]:
+    found, position = [], 8
+    while position < len(png):
+        (size,) = struct.unpack(">I", png[position : position + 4])
+        found.append(png[position + 4 : position + 8])
+        position += 12 + size
+    return found
+
+
+def draw(found: Scene, folder: Path) -> tuple[Path, ...]:
+    return pictures.draw_all(
+        folder, packaged=found.packaged, weighing=found.weighing, plots=found.plots, verdict=found.verdict
+    )
+
+
+@pytest.mark.parametrize("kind", SCENES)
+@pytest.mark.parametrize("paint", PAINTERS, ids=lambda painter: painter.__name__)
+def test_no_word_leaves_the_page_and_none_covers_another(
+    scenes: dict[str, Scene], kind: str, paint: Callable[[Scene], Figure]
+) -> None:
+    with page.style():
+        figure = paint(scenes[kind])
+        found = words(figure)
+        width, height = figure.get_size_inches() * figure.dpi
+    for text, box in found:
+        assert box.x0 >= 0, text
+        assert box.y0 >= 0, text
+        assert box.x1 <= width, text
+        assert box.y1 <= height, text
+    for (one, a), (other, b) in itertools.combinations(found, 2):
+        apart = a.x1 <= b.x0 + 1 or b.x1 <= a.x0 + 1 or a.y1 <= b.y0 + 2 or b.y1 <= a.y0 + 2
+        assert apart, f"{one!r} covers {other!r}"
+
+
+def test_pictures_hold_no_clock_or_software_and_are_the_same_twice_whatever_the_reader_s_style(
+    scenes: dict[str, Scene], tmp_path: Path
+) -> None:
+    paths = draw(scenes["usual"], tmp_path / "a")
+    assert {path.stem for path in paths} == NAMES
+    for path in paths:
+        assert path.read_bytes().startswith(b"\x89PNG")
+        assert set(chunks(path.read_bytes())) == {b"IHDR", b"pHYs", b"IDAT", b"IEND"}
+    with mpl.rc_context({"font.size": 30, "axes.facecolor": "black", "savefig.dpi": 40}):
+        again = draw(scenes["usual"], tmp_path / "b")
+        assert mpl.rcParams["font.size"] == 30
+    assert [path.read_bytes() for path in paths] == [path.read_bytes() for path in again]
+
+
+def test_gates_are_drawn_only_once_they_were_judged(tmp_path: Path) -> None:
+    found = lean(tmp_path / "plots")
+    drawn = pictures.draw_all(tmp_path, packaged=found.packaged, weighing=found.weighing, plots=found.plots)
+    assert {path.stem for path in drawn} == NAMES - {"gates"}
+
+
+def test_a_missing_or_empty_table_is_told_with_the_next_step(tmp_path: Path) -> None:
+    found = scene(tmp_path / "plots")
+    (found.plots / "roc.csv").write_text("")
+    with pytest.raises(RecordError, match=r"roc\.csv: no table .* run the draw stage again"):
+        draw(found, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("paint", "said"),
+    [
+        (pictures.candidates, "boosting wins with ROC AUC 0.7227, 0.0052 ahead of network"),
+        (curve_pictures.roc, "“late” scores above “punctual” in 72 % of pairs"),
+        (curve_pictures.precision_recall, "Average precision 0.512"),
+        (curve_pictures.calibration, "Probabilities are 1.4 percentage points off"),
+        (curve_pictures.confusion, "of “late” are found"),
+        (forest_pictures.slices, "Weakest slice: carrier MQ, ROC AUC 0.700 against 0.718 overall"),
+        (forest_pictures.gates, "5 of 7 gates hold; missed: no-step-back, small"),
+    ],
+)
+def test_titles_state_the_finding(scenes: dict[str, Scene], paint: Any, said: str) -> None:
+    with page.style():
+        title = paint(scenes["usual"]).texts[0].get_text()
+    assert said in title.replace("\n", " ")
+
+
+def test_a_verdict_is_told_by_words_beside_colour(scenes: dict[str, Scene]) -> None:
+    with page.style():
+        found = [text for text, _ in words(forest_pictures.gates(scenes["usual"]))]
+    assert {"PASS", "FAIL", "INCONCLUSIVE", "at release", "not applicable"} <= set(found)
+
+
+@pytest.mark.parametrize(
+    ("result", "sides"),
+    [
+        (gate("", "floor", "pass", "", value=0.7, bound=0.6, limit=0.65), (1, -1)),
+        (gate("", "floor", "fail", "", value=0.7, bound=0.6, limit=0.75), (-1, -1)),
+        (gate("", "floor", "pass", "", value=0.5, bound=0.6, limit=0.65), (1, 1)),
+        (gate("", "not_worse", "inconclusive", "", value=0.001, bound=-0.02, limit=-0.005), (1, -1)),
+        (gate("", "budget", "pass", "", value=0.1, limit=5.0), (1, 1)),
+        (gate("", "budget", "fail", "", value=7.0, limit=5.0), (-1, -1)),
+    ],
+)
+def test_the_good_side_of_a_limit_is_right(result: manifest.GateResult, sides: tuple[int, int]) -> None:
+    places = forest_pictures.headroom(result)
+    assert places is not None
+    assert tuple(math.copysign(1, place) for place in places) == sides
+
+
+def test_a_gate_without_numbers_has_no_place() -> None:
+    assert forest_pictures.headroom(gate("", "complete", "at release", "", limit=0.0)) is None
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False), st.floats(allow_nan=False, allow_infinity=False),
+       st.floats(allow_nan=False, allow_infinity=False))  # fmt: skip
+def test_a_place_is_always_on_the_strip(value: float, bound: float, limit: float) -> None:
+    places = forest_pictures.headroom(gate("", "floor", "pass", "", value=value, bound=bound, limit=limit))
+    assert places is not None
+    assert all(-1 <= place <= 1 for place in places)
+
+
+@given(st.integers(0, 100_000), st.integers(0, 100_000))
+def test_a_share_says_all_or_none_only_of_all_or_none(part: int, rest: int) -> None:
+    said = page.percent(part, part + rest)
+    if part and rest and min(part, rest) / (part + rest) > 0.0005:
+        assert said not in {"0 %", "0.0 %", "100 %", "100.0 %"}
+
+
+@given(st.text(max_size=200), st.integers(9, 60))
+def test_a_shortened_text_is_one_line_of_at_most_that_length(text: str, length: int) -> None:
+    short = page.short(text, length)
+    assert len(short) <= length
+    assert "\n" not in short
