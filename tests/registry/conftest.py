@@ -1,5 +1,7 @@
 """Real repositories to try things on: Git's own and DVC's, under tmp_path, free of the user's configuration."""
 
+import os
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -7,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from weighbridge.manifest import Interval
+from weighbridge.registry import git
 from weighbridge.registry.notes import Notes
 from weighbridge.registry.tags import Tag, Version
 
@@ -40,26 +43,42 @@ def sh() -> Sh:
     return call
 
 
+def _git(folder: Path, *arguments: str) -> None:
+    """Run Git before a test's own environment is set up."""
+    alone = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+    subprocess.run(["git", *arguments], cwd=folder, env=alone, check=True, capture_output=True)
+
+
+@pytest.fixture(scope="session")
+def _patterns(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Repositories to copy, made once: ``empty`` with an identity and no commit, ``repository`` with one commit."""
+    folder = tmp_path_factory.mktemp("patterns")
+    empty = folder / "empty"
+    empty.mkdir()
+    _git(empty, "init", "--quiet", "--initial-branch=main")
+    _git(empty, "config", "user.name", "Ada Lovelace")
+    _git(empty, "config", "user.email", "ada@example.org")
+    root = shutil.copytree(empty, folder / "repository")
+    (root / "README.md").write_text("A project.\n")
+    (root / "config").mkdir()
+    (root / "config" / "config.yaml").write_text("name: flights\n")
+    _git(root, "add", ".")
+    _git(root, "commit", "--quiet", "--message=Begin")
+    return folder
+
+
 @pytest.fixture
-def empty(tmp_path: Path, sh: Sh) -> Path:
+def empty(tmp_path: Path, _patterns: Path) -> Path:
     """A repository with an identity and without a commit."""
-    root = tmp_path / "project"
-    root.mkdir()
-    sh(root, "git", "init", "--quiet", "--initial-branch=main")
-    sh(root, "git", "config", "user.name", "Ada Lovelace")
-    sh(root, "git", "config", "user.email", "ada@example.org")
-    return root
+    return shutil.copytree(_patterns / "empty", tmp_path / "project")
 
 
 @pytest.fixture
-def repository(empty: Path, sh: Sh) -> Path:
+def repository(tmp_path: Path, _patterns: Path) -> Path:
     """A repository with one commit of two files."""
-    (empty / "README.md").write_text("A project.\n")
-    (empty / "config").mkdir()
-    (empty / "config" / "config.yaml").write_text("name: flights\n")
-    sh(empty, "git", "add", ".")
-    sh(empty, "git", "commit", "--quiet", "--message=Begin")
-    return empty
+    root = shutil.copytree(_patterns / "repository", tmp_path / "project")
+    git.run(root, "update-index", "--refresh")
+    return root
 
 
 @pytest.fixture

@@ -18,7 +18,6 @@ from typing import NamedTuple
 from weighbridge import documents
 from weighbridge.errors import RecordError, ReleaseRefused, SetupError
 from weighbridge.registry import git, releases, signing
-from weighbridge.registry.releases import Release
 from weighbridge.registry.tags import Tag
 
 _PATIENCE_SECONDS = 10.0
@@ -36,7 +35,8 @@ class _Wanted(NamedTuple):
     root: Path
     tag: Tag
     message: str
-    files: Mapping[str, bytes]
+    blobs: Mapping[str, str]
+    """Each file's object by its path from the top of the repository."""
 
 
 def create(  # noqa: PLR0913 - all but root by name
@@ -66,18 +66,18 @@ def create(  # noqa: PLR0913 - all but root by name
     parent = git.require_repository(root)
     git.require_whole_history(root)
     branch = _branch_to_advance(root) if advance_branch else None
-    wanted = _Wanted(root, name, message if message.endswith("\n") else f"{message}\n", files)
+    text = message if message.endswith("\n") else f"{message}\n"
+    wanted = _Wanted(root, name, text, _write_blobs(root, files))
     present = _present(wanted)
     if present:
         return present
-    blobs = _write_blobs(root, files)
-    commit = _write_commit(root, parent, blobs, wanted.message, identity_env)
+    commit = _write_commit(wanted, parent, identity_env)
     tag_object = signing.write_tag(root, name, commit, wanted.message, identity_env)
     transaction = [f"create {name.ref} {tag_object}"]
     if branch is None:
         return _publish(wanted, transaction, commit)
     with _locked_index(root) as index:
-        git.run(root, "update-index", "-z", "--replace", "--index-info", input=_index_lines(blobs), env=index.env)
+        _put_in(index.env, wanted)
         transaction.append(f"update {branch} {commit} {parent}")
         made = _publish(wanted, transaction, commit)
         if made.made:
@@ -109,7 +109,8 @@ def _present(wanted: _Wanted) -> Made | None:
             f"the tag {tag} exists and is no release; look at it with `git show {tag}`, "
             f"and remove it with `git tag -d {tag}`"
         ) from None
-    differing = [path for path, content in wanted.files.items() if _held(root, release, path) != content]
+    held = _blobs_of(root, release.commit)
+    differing = [path for path, blob in wanted.blobs.items() if held.get(path) != blob]
     if signing.unsigned(release.text) != wanted.message:
         differing.insert(0, "the tag's message")
     if differing:
@@ -120,11 +121,10 @@ def _present(wanted: _Wanted) -> Made | None:
     return Made(release.commit, made=False)
 
 
-def _held(root: Path, release: Release, path: str) -> bytes | None:
-    try:
-        return releases.blob(root, release.commit, path)
-    except RecordError:
-        return None
+def _blobs_of(root: Path, commit: str) -> dict[str, str]:
+    listing = git.run(root, "ls-tree", "-r", "-z", "--full-tree", commit).decode(errors="surrogateescape")
+    lines = (line.partition("\t") for line in listing.split("\0") if line)
+    return {path: about.split(" ")[2] for about, _, path in lines}
 
 
 def _write_blobs(root: Path, files: Mapping[str, bytes]) -> dict[str, str]:
@@ -147,19 +147,22 @@ def _write_blobs(root: Path, files: Mapping[str, bytes]) -> dict[str, str]:
     return {top + path: blob for path, blob in zip(files, objects.decode().split(), strict=True)}
 
 
-def _index_lines(blobs: Mapping[str, str]) -> bytes:
-    return b"".join(f"100644 {blob}\t{path}\0".encode() for path, blob in blobs.items())
+def _put_in(index: Mapping[str, str], wanted: _Wanted) -> None:
+    """Put the files into the index that the variables *index* name."""
+    lines = b"".join(f"100644 {blob}\t{path}\0".encode() for path, blob in wanted.blobs.items())
+    git.run(wanted.root, "update-index", "-z", "--replace", "--index-info", input=lines, env=index)
 
 
-def _write_commit(root: Path, parent: str, blobs: Mapping[str, str], message: str, env: Mapping[str, str]) -> str:
+def _write_commit(wanted: _Wanted, parent: str, env: Mapping[str, str]) -> str:
+    root = wanted.root
     with tempfile.TemporaryDirectory(prefix="release-") as folder:
         index = {"GIT_INDEX_FILE": str(Path(folder, "index"))}
         git.run(root, "read-tree", parent, env=index)
-        git.run(root, "update-index", "-z", "--replace", "--index-info", input=_index_lines(blobs), env=index)
+        _put_in(index, wanted)
         tree = git.run(root, "write-tree", env=index).decode().strip()
     sign = ["-S"] if git.setting(root, "commit.gpgSign", "bool") == "true" else []
     arguments = ["-c", "i18n.commitEncoding=UTF-8", "commit-tree", *sign, "-p", parent, tree]
-    return git.run(root, *arguments, input=message.encode(), env=env).decode().strip()
+    return git.run(root, *arguments, input=wanted.message.encode(), env=env).decode().strip()
 
 
 def _publish(wanted: _Wanted, transaction: list[str], commit: str) -> Made:
