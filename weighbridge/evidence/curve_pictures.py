@@ -19,6 +19,7 @@ from weighbridge.evidence.page import (
     STEPS,
     TEXT,
     VERMILION,
+    Page,
     fitted,
     percent,
     short,
@@ -49,8 +50,12 @@ def roc(scene: Scene) -> Figure:
         axes.plot(x, old, color=GREY, lw=1.8, label=_old_label(scene, "roc_auc", _area(x, old)))
     axes.plot(x, y, color=BLUE, lw=2.2, label=_new_label(scene, "roc_auc", pairs))
     _mark_threshold(axes, fp / (fp + tn), tp / (tp + fn), scene.weighing.threshold, above=False)
-    axes.set_xlabel(f"share of “{negative}” called “{positive}” (false positive rate)")
-    axes.set_ylabel(f"share of “{positive}” called so (true positive rate)")
+    _name_axes(
+        page,
+        axes,
+        f"share of “{negative}” called “{positive}” (false positive rate)",
+        f"share of “{positive}” called so (true positive rate)",
+    )
     _unit_square(axes)
     _legend(axes, "lower right")
     return page.figure
@@ -78,8 +83,9 @@ def precision_recall(scene: Scene) -> Figure:
     axes.plot(x, y, color=BLUE, lw=2.2, label=_new_label(scene, "average_precision", value))
     if tp + fp:
         _mark_threshold(axes, tp / (tp + fn), tp / (tp + fp), scene.weighing.threshold, above=True)
-    axes.set_xlabel(f"share of “{positive}” found (recall)")
-    axes.set_ylabel(f"share of those called “{positive}” that are (precision)")
+    _name_axes(
+        page, axes, f"share of “{positive}” found (recall)", f"share of those called “{positive}” that are (precision)"
+    )
     _unit_square(axes)
     _legend(axes, "upper right")
     return page.figure
@@ -108,6 +114,12 @@ def _mark_threshold(axes: Axes, x: float, y: float, threshold: float, *, above: 
     axes.annotate(f"threshold {threshold:g}", (x, y), textcoords="offset points", ha=side, size=8.5, color=BLUE,
                   xytext=(9 if side == "left" else -9, 8 if above else -13), zorder=6,
                   path_effects=[withStroke(linewidth=3, foreground="white")])  # fmt: skip
+
+
+def _name_axes(page: Page, axes: Axes, x: str, y: str) -> None:
+    place = axes.get_position()
+    axes.set_xlabel(fitted(page.figure, x, 9, float(place.width) * page.width))
+    axes.set_ylabel(fitted(page.figure, y, 9, float(place.height) * page.height))
 
 
 def _unit_square(axes: Axes) -> None:
@@ -149,8 +161,7 @@ def calibration(scene: Scene) -> Figure:
     axes.set_ylim(0, limit * 1.005)
     axes.xaxis.set_major_locator(MaxNLocator(6, steps=STEPS))
     axes.yaxis.set_major_locator(MaxNLocator(6, steps=STEPS))
-    axes.set_xlabel("predicted probability (mean of the bin)")
-    axes.set_ylabel(f"share of “{positive}” (observed)")
+    _name_axes(page, axes, "predicted probability (mean of the bin)", f"share of “{positive}” (observed)")
     return page.figure
 
 

@@ -7,7 +7,8 @@ import html
 import re
 from collections.abc import Iterable, Sequence
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+# What moves the cursor, ends a line or turns the direction of reading: none of it shows.
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _MARKS = re.compile(r"([\\`*\[\]|~$]|(?<![^\W_])_|_(?![^\W_]))")
 _NUMBERED = re.compile(r"^(\d{1,9})([.)])(?=\s|$)")
 _LINE_START = re.compile(r"^([#+-]+(?=\s|$)|[=-]+\s*$)")
@@ -15,7 +16,7 @@ _LINE_START = re.compile(r"^([#+-]+(?=\s|$)|[=-]+\s*$)")
 
 def inline(text: str) -> str:
     """Return *text* on one line, such that it shows as it is."""
-    line = " ".join(_CONTROL.sub(" ", text).split())
+    line = " ".join(CONTROL.sub(" ", text).split())
     escaped = _MARKS.sub(r"\\\1", html.escape(line, quote=False))
     return _LINE_START.sub(r"\\\1", _NUMBERED.sub(r"\1\\\2", escaped))
 
@@ -37,7 +38,7 @@ def paragraphs(text: str) -> str:
 
 def code(text: str) -> str:
     """Return *text* as a code span on one line, in a fence longer than any that it holds; empty for no text."""
-    line = " ".join(_CONTROL.sub(" ", text).split()).replace("|", "\\|")
+    line = " ".join(CONTROL.sub(" ", text).split()).replace("|", "\\|")
     if not line:
         return ""
     fence = "`" * (1 + max((len(run) for run in re.findall("`+", line)), default=0))

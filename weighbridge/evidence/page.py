@@ -6,7 +6,6 @@ readers can tell apart, darkened where they serve as ink.
 """
 
 import io
-import re
 import textwrap
 import warnings
 from collections.abc import Iterator, Sequence
@@ -18,6 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from weighbridge.evidence.markdown import CONTROL
 from weighbridge.manifest import Interval
 
 INK, TEXT, FAINT, GRID = "#1b1f24", "#57606a", "#8c959f", "#e4e7eb"
@@ -197,7 +197,7 @@ def fitted(figure: Figure, text: str, size: float, room: float) -> str:
 
 def one_line(text: str) -> str:
     """Return *text* without line breaks and control characters."""
-    return re.sub(r"[\s\x00-\x1f\x7f]+", " ", text).strip()
+    return " ".join(CONTROL.sub(" ", text).split())
 
 
 def short(text: str, length: int = 32) -> str:

@@ -200,9 +200,9 @@ def _learning_title(panels: dict[str, list[_Run]]) -> str:
     if not measured:
         return "Training loss only: no validation loss was measured"
     if len(panels) > 1:
-        return "Lowest validation loss: " + ", ".join(
-            f"{short(name)} {min(found)[0]:.3f}" for name, found in measured.items()
-        )
+        losses = {name: min(found)[0] for name, found in measured.items()}
+        winner = min(losses, key=lambda name: losses[name])
+        return f"{short(winner)} reaches the lowest validation loss, {losses[winner]:.3f}"
     [(name, found)] = measured.items()
     epochs = sorted(epoch for _, epoch in found)
     when = f"{epochs[0]}" if epochs[0] == epochs[-1] else f"{epochs[0]} to {epochs[-1]}"

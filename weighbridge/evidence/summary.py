@@ -1,14 +1,13 @@
 """The end of a run on the terminal: plain text, the same in a file."""
 
-import re
 from collections.abc import Sequence
 
+from weighbridge.evidence.markdown import CONTROL
 from weighbridge.evidence.wording import number, percent, signed, span
 from weighbridge.manifest import Comparison, GateResult, Gates, Interval, Packaged, Released, Weighing
 
 _WIDTH = 110
 _SHOWN_CANDIDATES, _SHOWN_METRICS, _SHOWN_GATES = 4, 5, 6
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def summary(packaged: Packaged, weighing: Weighing, gates: Gates, released: Released | None) -> str:
@@ -39,7 +38,7 @@ def summary(packaged: Packaged, weighing: Weighing, gates: Gates, released: Rele
 
 
 def _cut(line: str) -> str:
-    plain = _CONTROL.sub(" ", line)
+    plain = CONTROL.sub(" ", line)
     return plain if len(plain) <= _WIDTH else plain[: _WIDTH - 2] + " …"
 
 
