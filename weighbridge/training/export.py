@@ -18,7 +18,7 @@ from weighbridge import documents
 from weighbridge.data.schema import Schema
 from weighbridge.errors import ModelError
 from weighbridge.manifest import Input, Interface, Output, Parity
-from weighbridge.training import prepare
+from weighbridge.training import models, prepare
 from weighbridge.training.fitted import Fitted
 
 OPSETS = {"": 18, "ai.onnx.ml": 3}
@@ -46,6 +46,7 @@ def export(fitted: Fitted, schema: Schema, path: Path, *, threshold: float = 0.5
         before = _convert(fitted.preprocessing, _column_types(schema), {})
         model = _network(fitted) if fitted.kind == "torch" else _estimator(fitted)
         merged = _joined(before, model)
+        _name_inputs(merged.graph, list(schema.features))
         _finish(merged, fitted, threshold)
     try:
         onnx.checker.check_model(merged, full_check=True)
@@ -105,38 +106,25 @@ def _estimator(fitted: Fitted) -> Any:
     from skl2onnx.common.data_types import FloatTensorType
 
     types = [(_FEATURES, FloatTensorType([None, prepare.width(fitted.preprocessing)]))]
-    model = _with_float_thresholds(fitted.model)
+    model = _convertible(fitted.model)
     return _convert(model, types, {id(model): {"zipmap": False}})
 
 
-def _with_float_thresholds(model: Any) -> Any:
-    """Return a copy whose boosted trees split at float32 numbers.
+def _convertible(model: Any) -> Any:
+    """Return a copy that predicts alike and that skl2onnx converts faithfully.
 
-    Inputs are float32, so ``x <= t`` holds exactly where x is at most the greatest float32 that is not above t;
-    the graph, which rounds t to the nearest float32, could else decide otherwise for an x next to it.
+    Boosted trees split at float32 numbers in it. Inputs are float32, so ``x <= t`` holds exactly where x is at most
+    the greatest float32 that is not above t; the graph, which rounds t to the nearest float32, could else decide
+    otherwise for an x next to it.
     """
     copied = copy.deepcopy(model)
-    for estimator in _nested(copied, set()):
+    for estimator in models.nested(copied):
+        if hasattr(estimator, "flatten_transform"):  # of no effect on predictions, but refused by skl2onnx
+            estimator.flatten_transform = False
         for stage in getattr(estimator, "_predictors", ()):
             for tree in stage:
                 tree.nodes["num_threshold"] = _floor32(tree.nodes["num_threshold"])
     return copied
-
-
-def _nested(value: Any, seen: set[int]) -> Iterator[Any]:
-    """Yield each fitted estimator in *value*."""
-    if id(value) in seen:
-        return
-    seen.add(id(value))
-    if isinstance(value, list | tuple):
-        for item in value:
-            yield from _nested(item, seen)
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from _nested(item, seen)
-    elif type(value).__module__.startswith("sklearn.") and hasattr(value, "__dict__"):
-        yield value
-        yield from _nested(vars(value), seen)
 
 
 def _floor32(values: Any) -> Any:
@@ -173,10 +161,10 @@ def _network(fitted: Fitted) -> Any:
 
 
 def _joined(before: Any, after: Any) -> Any:
-    """Return one graph of both; names of the second get a prefix, so that none meets a column's."""
+    """Return one graph of both; inner names get a prefix, so that none meets another's or a column's."""
     import onnx
 
-    after = onnx.compose.add_prefix(after, "model.")
+    before, after = onnx.compose.add_prefix(before, "prepare/"), onnx.compose.add_prefix(after, "model/")
     opsets = {entry.domain for graph in (before, after) for entry in graph.opset_import}
     for graph in (before, after):
         graph.ir_version = IR_VERSION
@@ -184,6 +172,16 @@ def _joined(before: Any, after: Any) -> Any:
     source, sink = before.graph.output[0].name, after.graph.input[0].name
     kept = [after.graph.output[-1].name]
     return onnx.compose.merge_models(before, after, io_map=[(source, sink)], outputs=kept)
+
+
+def _name_inputs(graph: Any, names: list[str]) -> None:
+    """Give the inputs the columns' names, of which skl2onnx keeps letters and digits only."""
+    new = {value.name: name for value, name in zip(graph.input, names, strict=True)}
+    for value in graph.input:
+        value.name = new[value.name]
+        value.type.tensor_type.shape.dim[0].dim_param = "rows"
+    for node in graph.node:
+        node.input[:] = [new.get(name, name) for name in node.input]
 
 
 def _set_opsets(model: Any, domains: set[str]) -> None:
@@ -206,16 +204,18 @@ def _finish(model: Any, fitted: Fitted, threshold: float) -> None:
     found = graph.output[-1].name
     if fitted.kind == "sklearn":
         positive = np.array(list(fitted.model.classes_).index(1), dtype=np.int64)
-        graph.initializer.append(numpy_helper.from_array(positive, "positive"))
-        graph.node.append(helper.make_node("Gather", [found, "positive"], ["chosen"], name="choose", axis=1))
-        found = "chosen"
+        graph.initializer.append(numpy_helper.from_array(positive, "decide/positive"))
+        graph.node.append(
+            helper.make_node("Gather", [found, "decide/positive"], ["decide/chosen"], name="choose", axis=1)
+        )
+        found = "decide/chosen"
     limit = np.array(_ceil32(threshold), dtype=np.float32)
-    graph.initializer.append(numpy_helper.from_array(limit, "threshold"))
+    graph.initializer.append(numpy_helper.from_array(limit, "decide/threshold"))
     graph.node.extend(
         [
             helper.make_node("Cast", [found], [PROBABILITY], name="to_probability", to=TensorProto.FLOAT),
-            helper.make_node("GreaterOrEqual", [PROBABILITY, "threshold"], ["decided"], name="decide"),
-            helper.make_node("Cast", ["decided"], [LABEL], name="to_label", to=TensorProto.INT64),
+            helper.make_node("GreaterOrEqual", [PROBABILITY, "decide/threshold"], ["decide/decided"], name="decide"),
+            helper.make_node("Cast", ["decide/decided"], [LABEL], name="to_label", to=TensorProto.INT64),
         ]
     )
     del graph.output[:]
@@ -225,7 +225,6 @@ def _finish(model: Any, fitted: Fitted, threshold: float) -> None:
             helper.make_tensor_value_info(PROBABILITY, TensorProto.FLOAT, ["rows"]),
         ]
     )
-    _name_rows(graph)
     _strip(model)
 
 
@@ -234,12 +233,6 @@ def _ceil32(value: float) -> Any:
     import numpy as np
 
     return -_floor32(np.array(-value))
-
-
-def _name_rows(graph: Any) -> None:
-    """Give the first dimension of each input the name that the outputs have."""
-    for value in graph.input:
-        value.type.tensor_type.shape.dim[0].dim_param = "rows"
 
 
 def _strip(model: Any) -> None:

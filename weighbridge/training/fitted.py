@@ -97,5 +97,6 @@ def _parts(value: Any) -> list[Any]:
         return list(value.values())
     if isinstance(value, type) or type(value).__module__.startswith("numpy") or not hasattr(value, "__dict__"):
         return []
-    params = set(value.get_params(deep=False)) if hasattr(value, "get_params") else set()
+    # a pipeline's steps are fitted in place; other estimators fit copies of those that they are given
+    params = set(value.get_params(deep=False)) - {"steps"} if hasattr(value, "get_params") else set()
     return [part for name, part in vars(value).items() if name not in params | _NOT_LEARNED]

@@ -9,7 +9,7 @@ import importlib
 import inspect
 import random
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from weighbridge.errors import ModelError
@@ -185,3 +185,20 @@ def _set_jobs(estimator: Any, threads: int) -> None:
         if name.rsplit("__", 1)[-1] == "n_jobs" and (1 if value is None else value) != threads
     }
     estimator.set_params(**other)
+
+
+def nested(model: Any) -> Iterator[Any]:
+    """Yield *model* and each fitted part of it that scikit-learn defines, each once."""
+    waiting, seen = [model], set()
+    while waiting:
+        value = waiting.pop()
+        if id(value) in seen:
+            continue
+        seen.add(id(value))
+        if isinstance(value, list | tuple):
+            waiting += value
+        elif isinstance(value, dict):
+            waiting += value.values()
+        elif hasattr(value, "__dict__") and (value is model or type(value).__module__.startswith("sklearn.")):
+            yield value
+            waiting += vars(value).values()

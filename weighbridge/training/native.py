@@ -66,11 +66,12 @@ def save(fitted: Fitted, folder: Path) -> None:
     """Write *fitted*'s preprocessing and model into *folder*.
 
     Raises:
-        ModelError: where a part can't be saved.
+        ModelError: where a part can't be saved, or would not be loaded again.
     """
     documents.write(folder / PREPROCESSING, to_skops(fitted.preprocessing))
     if fitted.kind == "sklearn":
         documents.write(folder / ESTIMATOR, to_skops(fitted.model))
+        from_skops(folder / ESTIMATOR, like=fitted.model)  # a type that isn't trusted is told now, not when it's needed
     else:
         documents.write(folder / NETWORK, _to_safetensors(fitted.model))
 
@@ -125,21 +126,21 @@ def from_skops(path: Path, like: Any = None) -> Any:
     """
     with _torch_hidden():
         import skops.io
-        from skops.io.exceptions import UntrustedTypesFoundException
     try:
         content = path.read_bytes()
-        found: Any = skops.io.loads(content, trusted=sorted({*TRUSTED, *_types_of(like)}))
+        trusted = {*TRUSTED, *_types_of(like)}
+        other = sorted(set(skops.io.get_untrusted_types(data=content)) - trusted)
+        found = None if other else skops.io.loads(content, trusted=sorted(trusted))
     except FileNotFoundError:
         raise ModelError(f"{path}: no such file; train the candidate again") from None
-    except UntrustedTypesFoundException as problem:
-        names = ", ".join(sorted(problem.unsafe))
-        raise ModelError(
-            f"{path}: holds {names}, which is not on the list of trusted types; "
-            "if the file is yours, name the class in the candidate's model, else don't use it"
-        ) from None
     except Exception as problem:  # noqa: BLE001 - a damaged file may fail anywhere
         cause = f"{type(problem).__name__}: {problem}"
         raise ModelError(f"{path}: not a skops file of this version ({cause}); train the candidate again") from None
+    if other:
+        raise ModelError(
+            f"{path}: holds {', '.join(other)}, which is not on the list of trusted types; choose a model without it, "
+            "or name your own estimator class in the candidate's model; don't use the file if you didn't make it"
+        )
     _check_nodes(path, found)
     return found
 
@@ -152,16 +153,14 @@ def _types_of(model: Any) -> set[str]:
     return {f"{type(part).__module__}.{type(part).__qualname__}" for part in parts if hasattr(part, "get_params")}
 
 
-def _check_nodes(path: Path, estimator: Any) -> None:
+def _check_nodes(path: Path, loaded: Any) -> None:
     """Refuse a boosted tree whose nodes point outside of it: scikit-learn would read beyond the array."""
-    for stage in getattr(estimator, "_predictors", ()):
-        for tree in stage:
-            nodes = tree.nodes
-            inner = nodes[nodes["is_leaf"] == 0]
-            children = (inner["left"], inner["right"])
-            outside = any((child >= len(nodes)).any() for child in children)
-            if outside or (inner["feature_idx"] >= estimator.n_features_in_).any() or (inner["feature_idx"] < 0).any():
-                raise ModelError(f"{path}: a tree points outside its nodes: damaged or forged; train again")
+    for estimator in models.nested(loaded):
+        for tree in (tree for stage in getattr(estimator, "_predictors", ()) for tree in stage):
+            inner = tree.nodes[tree.nodes["is_leaf"] == 0]
+            limits = {"left": len(tree.nodes), "right": len(tree.nodes), "feature_idx": estimator.n_features_in_}
+            if any(((inner[name] < 0) | (inner[name] >= limit)).any() for name, limit in limits.items()):
+                raise ModelError(f"{path}: a tree's nodes point outside of it: damaged or forged; train again")
 
 
 @contextlib.contextmanager
@@ -185,8 +184,8 @@ def _torch_hidden() -> Iterator[None]:
 def canonical(content: bytes) -> bytes:
     """Return a skops file such that equal objects give equal bytes.
 
-    Object ids and member names become numbers in the order of first use, sets are sorted, and members are stored
-    uncompressed under a fixed date.
+    Object ids and member names become numbers in the order of first use, sets are sorted, padding of arrays is
+    cleared, and members are stored uncompressed under a fixed date.
     """
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
@@ -197,7 +196,7 @@ def canonical(content: bytes) -> bytes:
     with zipfile.ZipFile(buffer, "w") as archive:
         _store(archive, "schema.json", json.dumps(schema, separators=(",", ":")).encode())
         for old, new in names.items():
-            _store(archive, new, members[old])
+            _store(archive, new, _without_padding(members[old]) if new.endswith(".npy") else members[old])
     return buffer.getvalue()
 
 
@@ -217,6 +216,24 @@ def _renumber(node: Any, ids: dict[int, int], names: dict[str, str], members: se
             node[key] = names.setdefault(value, f"{len(names) + 1:06d}.{value.rsplit('.', 1)[-1]}")
         else:
             _renumber(value, ids, names, members)
+
+
+def _without_padding(content: bytes) -> bytes:
+    """Return an array's file with zeros between the fields of its records.
+
+    scikit-learn's trees leave there whatever the memory held: other bytes in each process, of other data at worst.
+    """
+    import numpy as np
+
+    array = np.load(io.BytesIO(content), allow_pickle=False)
+    if not array.dtype.names:
+        return content
+    clean = np.zeros(array.shape, array.dtype)  # zeros_like would leave the padding as it is
+    for name in array.dtype.names:
+        clean[name] = array[name]
+    buffer = io.BytesIO()
+    np.save(buffer, clean, allow_pickle=False)
+    return buffer.getvalue()
 
 
 def _store(archive: zipfile.ZipFile, name: str, content: bytes) -> None:

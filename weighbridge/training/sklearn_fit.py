@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from weighbridge.errors import ModelError
-from weighbridge.training.models import seed_everything, without_probabilities
+from weighbridge.training.models import nested, seed_everything, without_probabilities
 
 
 def fit(  # noqa: PLR0913 - the parts of one fit
@@ -32,6 +32,16 @@ def fit(  # noqa: PLR0913 - the parts of one fit
         progress(f"warning of {name}: {first_line}")
     if not hasattr(estimator, "predict_proba"):
         raise without_probabilities(f"{type(estimator).__module__}:{name}", estimator)
+    _forget_times(estimator)
+
+
+def _forget_times(estimator: Any) -> None:
+    """Take the measured seconds out of a parameter search, so that equal models are saved as equal bytes."""
+    for part in nested(estimator):
+        results = getattr(part, "cv_results_", None)
+        if isinstance(results, dict):
+            part.cv_results_ = {name: values for name, values in results.items() if not name.endswith("_time")}
+            part.refit_time_ = 0.0
 
 
 def curve(estimator: Any) -> list[dict[str, float]]:
