@@ -102,7 +102,7 @@ def test_a_card_has_each_section_once() -> None:
 def test_a_card_tells_what_a_reader_looks_for() -> None:
     text = card(make_manifest())
     for expected in (
-        "flights 1.1.0", "roc_auc", "0.6971 to 0.7391", "flights@v1.0.0", "+0.0278", "one class only", "720 h",
+        "flights 1.1.0", "roc_auc", "0.6971 to 0.7391", "flights@v1.0.0", "+0.0278", "not measured", "720 h",
         "learning_rate", "0.08", "2013-07-01", "another algorithm", "ada@example.org", SHA, "4ff7d8f0a1b2c3d4",
         "dvc get https://git.example.org/flights.git models/flights --rev flights@v1.1.0", "inconclusive",
     ):  # fmt: skip

@@ -200,7 +200,8 @@ def _performance(manifest: Manifest) -> Iterator[str]:
 
 
 def _rows(weighed: Weighing) -> str:
-    grouped = f" in {weighed.groups:,} groups ({inline(weighed.group_by or '')})" if weighed.groups else ""
+    by = f" by {inline(weighed.group_by)}" if weighed.group_by and weighed.group_by != "group" else ""
+    grouped = f" in {weighed.groups:,} groups{by}" if weighed.groups else ""
     return f"{weighed.rows:,} test rows{grouped}"
 
 
@@ -215,9 +216,10 @@ def _slices(weighed: Weighing, primary: str) -> Iterator[str]:
     rows = []
     for part in weighed.slices:
         found = part.metrics.get(primary)
-        measured = (number(found.value), span(found)) if found else ("", "one class only")
+        measured = (number(found.value), span(found)) if found else ("", "not measured")
         rows.append((code(part.column), code(part.value) or "(missing)", f"{part.rows:,}", *measured))
     yield "### Slices"
+    yield "Not measured: slices of too few rows, or of one class only."
     yield table(("column", "value", "rows", code(primary), "interval"), rows, right=(2, 3))
 
 

@@ -61,7 +61,8 @@ def slices(scene: Scene) -> Figure:
         f"Weakest slice: {short(weakest.column)} {short(_value(weakest))}, "
         f"{metric_name(metric)} {weakest.metrics[metric].value:.3f} against {overall.value:.3f} overall",
         f"{metric_name(metric)} of parts of the test rows. {_worse_in_words(len(worse), len(measured), sign)}",
-        f"{scene.rows_in_words}. {scene.interval_in_words}. Blue band: all test rows, {with_interval(overall)}.",
+        f"{scene.rows_in_words}. {scene.interval_in_words}. Blue band: all test rows, {with_interval(overall)}."
+        + (" Not measured: too few rows, or one class only." if len(measured) < len(parts) else ""),
         body=0.75 + 0.27 * (len(parts) + len({part.column for part in parts}) * 1.3),
     )
     _forest(page, parts, metric, overall, worse)
@@ -112,7 +113,7 @@ def _forest_row(sheet: Sheet, row: float, part: Slice, metric: str, *, worse: bo
     sheet.before(row, short(_value(part)), indent=0.2, size=9.5)
     sheet.after(0.65, row, f"{part.rows:,}", ha="right", color=TEXT)
     if metric not in part.metrics:
-        sheet.after(0.85, row, "one class only", color=TEXT, style="italic")
+        sheet.after(0.85, row, "not measured", color=TEXT, style="italic")
         return
     found, colour = part.metrics[metric], VERMILION if worse else INK
     sheet.axes.plot([found.low, found.high], [row, row], color=colour, lw=1.5)

@@ -140,7 +140,7 @@ def learning_curves(scene: Scene) -> Figure:
     lines = -(-len(panels) // columns)
     page = titled(
         _learning_title(panels),
-        "Loss by epoch, a line a seed. The dot marks the lowest validation loss.",
+        "Loss by epoch or boosting round, a line a seed. The dot marks the lowest validation loss.",
         "Loss: mean negative log-likelihood per row (nats).",
         body=0.2 + 2.9 * lines,
     )

@@ -55,12 +55,13 @@ class Scene(NamedTuple):
     def rows_in_words(self) -> str:
         """What was measured, for the foot of a picture."""
         weighing = self.weighing
-        grouped = f" in {weighing.groups:,} groups by {weighing.group_by}" if weighing.groups else ""
+        by = f" by {weighing.group_by}" if weighing.group_by not in {None, "group"} else ""
+        grouped = f" in {weighing.groups:,} groups{by}" if weighing.groups else ""
         return f"{weighing.rows:,} test rows{grouped}"
 
     @property
     def interval_in_words(self) -> str:
         """How the intervals were made."""
         weighing = self.weighing
-        what = f"whole groups ({weighing.group_by})" if weighing.groups else "rows"
+        what = "whole groups" if weighing.groups else "rows"
         return f"{percent(weighing.confidence)} intervals: bootstrap of {what}, {weighing.resamples:,} resamples"

@@ -7,7 +7,8 @@ from weighbridge.evidence.wording import number, percent, signed, span
 from weighbridge.manifest import Comparison, GateResult, Gates, Interval, Packaged, Released, Weighing
 
 _WIDTH = 110
-_SHOWN_CANDIDATES, _SHOWN_METRICS, _SHOWN_GATES = 4, 5, 6
+_LINES, _FRAME = 25, 10  # the most, and those that are always there
+_SHOWN_CANDIDATES, _SHOWN_GATES = 4, 6
 
 
 def summary(packaged: Packaged, weighing: Weighing, gates: Gates, released: Released | None) -> str:
@@ -21,16 +22,18 @@ def summary(packaged: Packaged, weighing: Weighing, gates: Gates, released: Rele
         f"{serving.latency_ms_p50:.3g} ms a row, {serving.peak_memory_mib:.0f} MiB, {serving.size_mib:.2g} MiB on disk"
     )
     tested = f"{weighing.rows:,} rows{grouped}, {percent(weighing.confidence)} intervals{_beside(weighing.comparison)}"
+    candidates, verdicts = _candidate_lines(packaged), _gate_lines(gates.results)
+    room = _LINES - _FRAME - len(candidates) - len(verdicts)
     lines = [
         _outcome(packaged, gates, released),
         "",
         f"Champion  {champion}",
-        *_candidate_lines(packaged),
+        *candidates,
         f"Test      {tested}",
-        *_metric_lines(packaged, weighing),
+        *_metric_lines(packaged, weighing, room),
         f"Serving   {costs}",
         f"Gates     {gates.verdict}",
-        *_gate_lines(gates.results),
+        *verdicts,
         "",
         *_next_lines(released),
     ]
@@ -80,13 +83,13 @@ def _beside(comparison: Comparison | None) -> str:
     )
 
 
-def _metric_lines(packaged: Packaged, weighing: Weighing) -> list[str]:
+def _metric_lines(packaged: Packaged, weighing: Weighing, most: int) -> list[str]:
     changes = weighing.comparison.metrics if weighing.comparison else {}
     rows = [
         (name, number(found.value), f"({span(found)})", _change(changes[name].difference) if name in changes else "")
         for name, found in sorted(weighing.metrics.items(), key=lambda item: item[0] != packaged.primary)
     ]
-    return _first(_aligned(rows), _SHOWN_METRICS)
+    return _first(_aligned(rows), most)
 
 
 def _change(difference: Interval) -> str:
@@ -112,9 +115,6 @@ def _why(result: GateResult) -> str:
     return f"{numbers}{short}" + (f"; {result.reason}" if result.reason else "")
 
 
-def _next_lines(released: Released | None) -> list[str]:
-    if released is None:
-        return ["Next      results/verdict.yaml and results/figures/gates.png say what fell short",
-                "          snakemake --report report.html"]  # fmt: skip
-    return [f"Next      weighbridge show {released.tag}", "          results/figures/",
-            "          snakemake --report report.html"]  # fmt: skip
+def _next_lines(released: Released | None) -> tuple[str, ...]:
+    first = f"weighbridge show {released.tag}" if released else "results/verdict.yaml, what fell short and by how much"
+    return f"Next      {first}", "          results/figures/", "          snakemake --report report.html"
