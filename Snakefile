@@ -35,4 +35,8 @@ include: "workflow/rules/release.smk"
 
 
 onsuccess:
-    show_summary()
+    show(paths.SUMMARY)
+
+
+onerror:
+    show(paths.RELEASE_LOG)

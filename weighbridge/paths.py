@@ -32,6 +32,7 @@ VERDICT = Path("results/verdict.yaml")
 FIGURES = Path("results/figures")
 PLOTS = Path("models/plots")
 RELEASE = Path("results/release.yaml")
+RELEASE_LOG = Path("logs/release.log")
 SUMMARY = Path("results/summary.txt")
 LEDGER = Path("runs")
 

@@ -124,17 +124,24 @@ def _finish_gates(judged: manifest.Gates, draft: manifest.Manifest, dirty: tuple
 
 def refusal(judged: manifest.Gates, dirty: tuple[str, ...]) -> str:
     """Return the message of a refused release: the table, the files that stand in the way, and what to do."""
-    rows = [("gate", "rule", "value", "limit", "verdict", "short by"), *gates.table(judged.results)]
+    rows = [
+        ("gate", "value", "limit", "short by", "verdict"),
+        *(
+            (name, value, limit, short_by, verdict)
+            for name, _, value, limit, verdict, short_by in gates.table(judged.results)
+        ),
+    ]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    lines.insert(0, f"no release: the verdict is {judged.verdict}")
-    lines += [f"  uncommitted: {file}" for file in dirty]
     for result in judged.results:
-        if result.verdict not in {"pass", "not applicable"} and result.reason:
-            lines.append(f"  {result.name}: {result.reason}")
+        if result.verdict not in {"pass", "not applicable"}:
+            lines.append(f"{result.name}: {result.rule}" + (f"; {result.reason}" if result.reason else ""))
+    lines += [f"  uncommitted: {file}" for file in dirty]
     look = f"See {paths.VERDICT} and {paths.FIGURES}."
     next_step = "Commit these files and run snakemake again." if dirty else look
-    return "\n".join([*lines, f"Everything before the release stays. {next_step}"])
+    return "\n".join(
+        [f"no release: the verdict is {judged.verdict}", *lines, f"Everything before the release stays. {next_step}"]
+    )
 
 
 def _rejection(seen: Evidence, judged: manifest.Gates) -> dict[str, object]:
@@ -238,7 +245,7 @@ def _tag(root: Path, task: ReleaseTask, complete: manifest.Manifest, seen: Evide
     files = {
         paths.manifest(name).as_posix(): text,
         paths.card(name).as_posix(): page,
-        **{path.as_posix(): (root / path).read_bytes() for path in _carried(root, name)},
+        **_carried(root, name),
     }
     made = commit.create(
         root,
@@ -283,9 +290,9 @@ def _push(root: Path, task: ReleaseTask, tag: str) -> None:
     commit.push(root, task.release.push, tag, branch)
 
 
-def _carried(root: Path, name: str) -> list[Path]:
+def _carried(root: Path, name: str) -> dict[str, bytes]:
     """Return the files of the working tree that the release commit holds besides manifest and card."""
-    folders = [root / paths.PLOTS, root / paths.LEDGER]
-    found = [path.relative_to(root) for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()]
+    plots = [paths.PLOTS / f"{plot}.csv" for plot in paths.PLOT_NAMES]
     ignored = [path for path in paths.IGNORED if (root / path).is_file()]
-    return [paths.pointer(name), paths.METRICS, paths.PROCESSED_POINTER, *ignored, *found]
+    found = [paths.pointer(name), paths.METRICS, paths.PROCESSED_POINTER, *plots, *ignored]
+    return {path.as_posix(): (root / path).read_bytes() for path in found} | ledger.files(root)

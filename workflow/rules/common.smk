@@ -46,6 +46,7 @@ def runs(name):
     ]
 
 
-def show_summary():
-    if paths.SUMMARY.is_file() and paths.SUMMARY.stat().st_mtime >= started:
-        print(paths.SUMMARY.read_text(encoding="utf-8"), file=sys.stderr)
+def show(path):
+    """Print what this run has written there, as the last thing on the terminal."""
+    if path.is_file() and path.stat().st_mtime >= started:
+        print(path.read_text(encoding="utf-8"), file=sys.stderr)

@@ -14,7 +14,7 @@ rule release:
         paths.RELEASE,
         paths.SUMMARY,
     log:
-        "logs/release.log",
+        paths.RELEASE_LOG,
     conda:
         "../../environment.yml"
     params:
