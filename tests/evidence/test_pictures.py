@@ -96,7 +96,7 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Scene]:
 def words(figure: Figure) -> list[tuple[str, Any]]:
     """Return each visible text of a figure and the box that it takes, in pixels."""
     canvas: Any = FigureCanvasAgg(figure)
-    canvas.draw()
+    figure.draw_without_rendering()
     ticks = {tick.label1 for axes in figure.axes for axis in (axes.xaxis, axes.yaxis) for tick in _drawn(axis)}
     every = {text for axes in figure.axes for axis in (axes.xaxis, axes.yaxis) for text in axis.get_ticklabels()}
     texts: list[Any] = [text for text in figure.findobj(Text) if text in ticks or text not in every]
