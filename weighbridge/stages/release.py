@@ -133,9 +133,11 @@ def refusal(judged: manifest.Gates, dirty: tuple[str, ...]) -> str:
     ]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    for result in judged.results:
-        if result.verdict not in {"pass", "not applicable"}:
-            lines.append(f"{result.name}: {result.rule}" + (f"; {result.reason}" if result.reason else ""))
+    lines += [
+        f"{result.name}: {result.rule}" + (f"; {result.reason}" if result.reason else "")
+        for result in judged.results
+        if result.verdict not in {"pass", "not applicable"}
+    ]
     lines += [f"  uncommitted: {file}" for file in dirty]
     look = f"See {paths.VERDICT} and {paths.FIGURES}."
     next_step = "Commit these files and run snakemake again." if dirty else look
