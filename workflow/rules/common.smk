@@ -1,12 +1,17 @@
 # What all share: the settings, and for each stage its part of them and its source files.
 
+import os
 import sys
 import time
 from pathlib import Path
 
-# Before this project's root, so that the engine of this checkout is found, installed or not.
+# The engine of this checkout comes first, here and in the jobs, whichever is installed: a release
+# names the code that made it.
 root = Path(workflow.basedir).resolve()
 sys.path.insert(0, str(root))
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    filter(None, [str(root), os.environ.get("PYTHONPATH")])
+)
 
 from snakemake.exceptions import WorkflowError
 
