@@ -123,7 +123,8 @@ def test_numbers_at_the_very_edge_of_a_split_fall_on_the_same_side(tmp_path: Pat
 
 @given(st.floats(-(2.0**99), 2.0**99), st.floats(-(2.0**99), 2.0**99, width=32))
 def test_rounding_a_limit_to_float32_changes_no_comparison(limit: float, value: float) -> None:
-    for number in (value, *np.nextafter(np.float32(limit), np.float32([-np.inf, np.inf])).tolist()):
+    neighbours = np.nextafter(np.float32(limit), np.array([-np.inf, np.inf], dtype=np.float32)).tolist()
+    for number in (value, *neighbours):
         assert (number <= limit) == (np.float32(number) <= np.float32(export._floor32(np.array(limit))))
         assert (number >= limit) == (np.float32(number) >= np.float32(export._ceil32(limit)))
 

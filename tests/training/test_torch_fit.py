@@ -44,7 +44,7 @@ def test_other_outputs_are_refused() -> None:
 
 
 def test_a_network_that_fails_on_its_rows_is_reported() -> None:
-    with pytest.raises(ModelError, match="the network failed: mat1 and mat2"):
+    with pytest.raises(ModelError, match="the network failed: RuntimeError: mat1 and mat2"):
         fit(nn.Linear(4, 1), Fit())
 
 

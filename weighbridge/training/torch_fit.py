@@ -227,8 +227,10 @@ def reproducible(threads: int) -> Iterator[None]:
     torch.set_deterministic_debug_mode("error")
     try:
         yield
-    except RuntimeError as problem:
-        raise ModelError(f"the network failed: {problem}") from None
+    except ModelError:
+        raise
+    except Exception as problem:  # noqa: BLE001 - a project's forward may fail with anything
+        raise ModelError(f"the network failed: {type(problem).__name__}: {problem}; mend its forward") from None
     finally:
         torch.set_num_threads(before[0])
         torch.set_deterministic_debug_mode(before[1])
