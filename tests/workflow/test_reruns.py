@@ -1,0 +1,169 @@
+"""After a change, exactly the jobs that it concerns run again: no more, and above all no fewer."""
+
+import itertools
+from collections.abc import Callable
+
+import pytest
+from small_project import Project
+
+pytestmark = pytest.mark.slow
+
+CANDIDATES = ("boosting", "logistic", "network")
+ENGINE = "weighbridge"
+RELEASE = {"release"}
+DRAW = {"draw", *RELEASE}
+JUDGE = {"judge", *DRAW}
+WEIGH = {"weigh", *JUDGE}
+PACKAGE = {"package", *WEIGH}
+
+
+def runs(*stages: str, of: tuple[str, ...] = CANDIDATES, seeds: tuple[int, ...] = (0, 1)) -> set[str]:
+    """Return the jobs of *stages*, one a candidate and seed."""
+    return {f"{stage} {candidate} {seed}" for stage, candidate, seed in itertools.product(stages, of, seeds)}
+
+
+EVALUATE = runs("evaluate") | PACKAGE
+TRAIN = runs("train") | EVALUATE
+PREPROCESS = {"preprocess", *TRAIN}
+FETCH = {"fetch", *PREPROCESS}
+NOTHING: set[str] = set()
+
+
+def only(*candidates: str) -> set[str]:
+    """Return the jobs that run where the training of these candidates alone changes."""
+    return runs("train", "evaluate", of=candidates) | PACKAGE
+
+
+Change = Callable[[Project], object]
+CONFIG, GATES = "config/config.yaml", "config/gates.yaml"
+
+
+def edit(path: str, old: str, new: str) -> Change:
+    return lambda project: project.edit(path, old, new)
+
+
+def comment(path: str) -> Change:
+    return lambda project: project.append(path, "\n# Said in passing.\n")
+
+
+def text(path: str) -> Change:
+    return lambda project: project.append(path, "\nSaid in passing.\n")
+
+
+def swap(path: str, one: str, other: str) -> Change:
+    """Exchange two pieces of text, each of which is there once."""
+
+    def change(project: Project) -> None:
+        found = project.read(path)
+        assert found.count(one) == found.count(other) == 1
+        parts = [part.replace(other, one) for part in found.split(one)]
+        (project.root / path).write_text(other.join(parts))
+
+    return change
+
+
+def touch_all(project: Project) -> None:
+    for name in project.git("ls-files").splitlines():
+        (project.root / name).touch()
+
+
+def touch_raw(project: Project) -> None:
+    for path in (project.root / "data/raw").iterdir():
+        path.touch()
+
+
+def branch_and_back(project: Project) -> None:
+    project.git("switch", "--quiet", "--create", "other")
+    touch = ("project/models.py", "weighbridge/training/models.py", "weighbridge/evidence/metrics.py", CONFIG, GATES)
+    for path in touch:
+        project.append(path, "\n# Another branch.\n")
+    project.commit("Comment")
+    project.git("switch", "--quiet", "main")
+
+
+def edit_and_undo(project: Project) -> None:
+    before = project.read(CONFIG)
+    project.edit(CONFIG, "C: 1.0", "C: 2.0")
+    assert project.planned()
+    (project.root / CONFIG).write_text(before)
+
+
+def reorder_keys(project: Project) -> None:
+    swap(CONFIG, "C: 1.0", "max_iter: 200")(project)
+    swap(CONFIG, '  source: "Random numbers"', '  licence: "CC0-1.0"')(project)
+
+
+def another_row(project: Project) -> None:
+    raw = project.root / "data/raw/batches.csv"
+    raw.write_text(raw.read_text().replace("cellar", "attic", 1))
+
+
+def another_raw_file(project: Project) -> None:
+    (project.root / "data/raw/notes.txt").write_text("A second file.\n")
+
+
+CASES: dict[str, tuple[Change, set[str]]] = {
+    "nothing": (lambda _: None, NOTHING),
+    # What a gate asks is nothing that a model knows of.
+    "a gate's limit": (edit(GATES, "min: 0.6", "min: 0.61"), JUDGE),
+    "a gate removed": (edit(GATES, '  complete:\n    kind: "complete"\n', ""), JUDGE),
+    "a comment in gates.yaml": (comment(GATES), NOTHING),
+    # Configuration: who sees a value runs again.
+    "a hyperparameter": (edit(CONFIG, "C: 1.0", "C: 0.5"), only("logistic")),
+    "a new hyperparameter": (edit(CONFIG, "hidden: [4]", "hidden: [4], dropout: 0.1"), only("network")),
+    "two values swapped": (
+        edit(CONFIG, "max_iter: 10, min_samples_leaf: 20", "max_iter: 20, min_samples_leaf: 10"),
+        only("boosting"),
+    ),
+    "a training setting": (edit(CONFIG, "epochs: 2", "epochs: 3"), only("network")),
+    "how text becomes numbers": (edit(CONFIG, '    strings: "ordinal"\n', ""), only("boosting")),
+    "a default written out": (edit(CONFIG, "epochs: 2", "epochs: 2, lr: 0.001"), NOTHING),
+    "keys in another order": (reorder_keys, NOTHING),
+    "a seed added": (edit(CONFIG, "[0, 1]", "[0, 1, 2]"), runs("train", "evaluate", seeds=(2,)) | PACKAGE),
+    "a seed removed": (edit(CONFIG, "[0, 1]", "[0]"), PACKAGE),
+    "a candidate added": (
+        edit(CONFIG, "candidates:\n", 'candidates:\n  forest: {model: "sklearn.ensemble:RandomForestClassifier"}\n'),
+        only("forest"),
+    ),
+    "a candidate renamed": (edit(CONFIG, "  logistic:", "  linear:"), only("linear")),
+    "threads": (edit(CONFIG, "seeds:", "threads: 2\nseeds:"), TRAIN),
+    "a metric": (edit(CONFIG, '"log_loss"', '"brier"'), EVALUATE),
+    "the primary metric": (edit(CONFIG, "metrics:\n", 'select: {metric: "accuracy"}\nmetrics:\n'), PACKAGE),
+    "the slices": (edit(CONFIG, '["store"]', "[]"), WEIGH),
+    "the split": (edit(CONFIG, "2024-02-15", "2024-02-16"), PREPROCESS),
+    "the description": (edit(CONFIG, "that a batch is", "that a batch has"), RELEASE),
+    "the intended use": (edit(CONFIG, "Sorting of", "Selling of"), JUDGE),
+    "where to push": (lambda project: project.append(CONFIG, 'release: {push: "origin"}\n'), RELEASE),
+    "a comment in config.yaml": (comment(CONFIG), NOTHING),
+    # Code: who runs it runs again.
+    "the project's networks": (comment("project/models.py"), only("network")),
+    "the project's dataset": (comment("project/dataset.py"), FETCH),
+    "the engine's training": (comment("weighbridge/training/torch_fit.py"), TRAIN),
+    "the engine's export": (comment("weighbridge/training/export.py"), PACKAGE),
+    "the engine's metrics": (comment("weighbridge/evidence/metrics.py"), EVALUATE),
+    "the engine's gates": (comment("weighbridge/evidence/gates.py"), JUDGE),
+    "the engine's pictures": (comment("weighbridge/evidence/pictures.py"), DRAW),
+    "the engine's card": (comment("weighbridge/evidence/card.py"), RELEASE),
+    "the engine's settings": (comment("weighbridge/settings.py"), NOTHING),
+    "the engine's commands": (comment("weighbridge/cli.py"), NOTHING),
+    "the engine's views": (comment("weighbridge/views/log.py"), NOTHING),
+    "the lock": (comment("requirements.lock"), TRAIN),
+    # Documents and times are nothing to a model.
+    "the readme": (text("README.md"), NOTHING),
+    "a document": (text("docs/dependencies.md"), NOTHING),
+    "a caption": (text("workflow/report/roc.rst"), NOTHING),
+    "all files touched": (touch_all, NOTHING),
+    "a branch and back": (branch_and_back, NOTHING),
+    "an edit undone": (edit_and_undo, NOTHING),
+    # Raw data counts by content, not by time.
+    "a raw row": (another_row, FETCH),
+    "another raw file": (another_raw_file, FETCH),
+    "raw files touched": (touch_raw, NOTHING),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_after_a_change_exactly_these_jobs_run(case: str, finished: Project) -> None:
+    change, expected = CASES[case]
+    change(finished)
+    assert finished.planned() == expected
