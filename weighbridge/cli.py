@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import click
 
 from weighbridge import __version__, machine
-from weighbridge.errors import WeighbridgeError
+from weighbridge.errors import ReleaseRefused, WeighbridgeError
 
 F = TypeVar("F", bound=Callable[..., Any])
 _FORMATS = ("text", "yaml", "json", "proto")
@@ -146,6 +146,8 @@ def _stage(function: F) -> F:
         root = _root()
         try:
             function(root, settings, **options)
+        except ReleaseRefused:
+            raise  # on record already, with its gates
         except WeighbridgeError as error:
             _record_failure(root, function.__name__, options, str(error))
             raise
@@ -168,15 +170,19 @@ def _in_words(error: OSError) -> str:
 
 
 def _record_failure(root: Path, stage: str, options: dict[str, Any], message: str) -> None:
-    """Put a failed attempt on record; where even that fails, the failure itself is the news."""
+    entry = {"kind": "attempt", "status": "failed", "stage": stage, "error": message[:2000]}
+    _record(root, entry | {key: value for key, value in options.items() if key in {"candidate", "seed"}})
+
+
+def _record(root: Path, entry: dict[str, Any]) -> None:
+    """Put an attempt on record; where that fails, what it did and what it says still stand."""
     from weighbridge.documents import utc_now
     from weighbridge.registry import ledger
 
-    entry = {"kind": "attempt", "status": "failed", "stage": stage, "error": message[:2000], "when": utc_now()}
     try:
-        ledger.append(root, entry | {key: value for key, value in options.items() if key in {"candidate", "seed"}})
+        ledger.append(root, entry | {"when": utc_now()})
     except (OSError, WeighbridgeError) as problem:
-        click.echo(f"weighbridge {stage}: the attempt could not be put on record: {problem}", err=True)
+        click.echo(f"weighbridge: the attempt could not be put on record: {problem}", err=True)
 
 
 def _run_options(function: F) -> F:
@@ -232,7 +238,9 @@ def evaluate(root: Path, settings: str, candidate: str, seed: int) -> None:
     machine.fix_threads(task.threads)
     from weighbridge.stages import evaluate as stage
 
-    stage.run(root, candidate, seed, task)
+    done = stage.run(root, candidate, seed, task)
+    made = {"candidate": candidate, "seed": seed, "metrics": done.metrics}
+    _record(root, {"kind": "run", "status": "evaluated", "run": done.run} | made)
 
 
 @_stage

@@ -9,7 +9,10 @@ import ast
 from functools import cache
 from pathlib import Path
 
-from weighbridge.digest import sha256_file, sha256_json
+import msgspec
+
+from weighbridge import documents, paths
+from weighbridge.digest import sha256_bytes, sha256_file, sha256_json
 
 _PLUMBING = (
     "__init__", "cli", "code", "documents", "errors", "machine", "manifest", "paths", "plan", "settings", "tasks",
@@ -23,6 +26,8 @@ def closure(root: Path, *modules: str) -> tuple[str, ...]:
     Modules that don't lie below *root* (installed libraries) are passed over. Imports inside functions count.
     """
     found: set[str] = set()
+    memory = _remembered(root)
+    known = len(memory)
     waiting = [file for module in modules for file in _files(root, module)]
     while waiting:
         file = waiting.pop()
@@ -30,7 +35,9 @@ def closure(root: Path, *modules: str) -> tuple[str, ...]:
             continue
         found.add(file)
         if file not in _NOT_COUNTED:
-            waiting.extend(target for module in _imports(root / file) for target in _files(root, module))
+            waiting.extend(target for module in _imports(root / file, memory) for target in _files(root, module))
+    if len(memory) > known:
+        documents.write(root / paths.IMPORTS, msgspec.json.encode(memory))
     return tuple(sorted(found - _NOT_COUNTED))
 
 
@@ -39,10 +46,34 @@ def digest(root: Path, files: tuple[str, ...]) -> str:
     return sha256_json([[file, sha256_file(root / file)] for file in files])
 
 
+_Memory = dict[str, tuple[str, ...]]
+"""What each source file imports, by a digest of its content and of this module; it only saves time."""
+
+
 @cache
-def _imports(path: Path) -> tuple[str, ...]:
+def _remembered(root: Path) -> _Memory:
+    try:
+        return msgspec.json.decode((root / paths.IMPORTS).read_bytes(), type=_Memory)
+    except (OSError, msgspec.DecodeError):
+        return {}
+
+
+@cache
+def _own_digest() -> bytes:
+    return sha256_file(Path(__file__)).encode()
+
+
+def _imports(path: Path, memory: _Memory) -> tuple[str, ...]:
+    content = path.read_bytes()
+    key = sha256_bytes(_own_digest() + content)
+    if key not in memory:
+        memory[key] = _parsed(content, path)
+    return memory[key]
+
+
+def _parsed(content: bytes, path: Path) -> tuple[str, ...]:
     names: list[str] = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), filename=str(path))):
+    for node in ast.walk(ast.parse(content, filename=str(path))):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:

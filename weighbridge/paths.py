@@ -10,6 +10,7 @@ RAW = Path("data/raw")
 RAW_POINTER = Path("data/raw.dvc")
 RAW_RECORD = Path("results/raw.yaml")
 ADDRESSES = Path("results/.addresses.json")
+IMPORTS = Path("results/.imports.json")
 
 # DVC names the folders it tracks in these, so that Git leaves them alone.
 IGNORED = (Path("data/.gitignore"), Path("models/.gitignore"))

@@ -19,7 +19,7 @@ def fit(  # noqa: PLR0913 - what a run is made of
     threads: int,
     progress: Callable[[str], None],
 ) -> Fitted:
-    """Fit *candidate* on the frame *train*; *validation* is for a network's early stopping only.
+    """Fit *candidate* on the frame *train*; *validation* is for early stopping only.
 
     The same arguments give the same bits on one machine. *progress* is called with a line of text now and then.
 
@@ -31,16 +31,23 @@ def fit(  # noqa: PLR0913 - what a run is made of
     targets = train[schema.target].to_numpy()
     model = models.build(candidate.model, candidate.params, seed=seed, threads=threads, inputs=inputs.shape[1])
     progress(f"{type(model).__name__} on {len(targets):,} rows of {inputs.shape[1]} columns, seed {seed}")
+    held_out = prepare.transform(transformer, validation), validation[schema.target].to_numpy()
     if not models.is_network(model):
-        sklearn_fit.fit(model, inputs, targets, seed=seed, threads=threads, progress=progress)
+        sklearn_fit.fit(model, (inputs, targets), held_out, seed=seed, threads=threads, progress=progress)
         curve = sklearn_fit.curve(model)
         return describe(transformer, model, curve=curve, best_epoch=_best(curve))
 
     from weighbridge.training import torch_fit  # imports torch
 
-    held_out = torch_fit.rows(prepare.transform(transformer, validation), validation[schema.target].to_numpy())
-    learned = torch_fit.rows(inputs, targets)
-    history = torch_fit.fit(model, learned, held_out, candidate.fit, seed=seed, threads=threads, progress=progress)
+    history = torch_fit.fit(
+        model,
+        torch_fit.rows(inputs, targets),
+        torch_fit.rows(*held_out),
+        candidate.fit,
+        seed=seed,
+        threads=threads,
+        progress=progress,
+    )
     return describe(transformer, model, curve=history.curve, best_epoch=history.best_epoch)
 
 

@@ -1,5 +1,6 @@
 """Fit a scikit-learn classifier, and read its learning curve where it keeps one."""
 
+import inspect
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -9,9 +10,18 @@ from weighbridge.training.models import nested, seed_everything, without_probabi
 
 
 def fit(  # noqa: PLR0913 - the parts of one fit
-    estimator: Any, inputs: Any, targets: Any, *, seed: int, threads: int, progress: Callable[[str], None]
+    estimator: Any,
+    learned: tuple[Any, Any],
+    held_out: tuple[Any, Any],
+    *,
+    seed: int,
+    threads: int,
+    progress: Callable[[str], None],
 ) -> None:
     """Fit *estimator* in place on *threads* threads; its warnings become lines of *progress*.
+
+    *learned* and *held_out* are inputs and targets. The latter go to estimators that take ``X_val`` for early
+    stopping: left alone these hold out a random part of the training rows, which tells little of later days.
 
     Raises:
         ModelError: where it refuses its parameters or the rows, or gives no probabilities once fitted.
@@ -23,7 +33,9 @@ def fit(  # noqa: PLR0913 - the parts of one fit
     try:
         with warnings.catch_warnings(record=True) as caught, threadpool_limits(limits=threads):
             warnings.simplefilter("default")
-            estimator.fit(inputs, targets)
+            taken = inspect.signature(estimator.fit).parameters
+            watched = dict(zip(("X_val", "y_val"), held_out, strict=True)) if {"X_val", "y_val"} <= taken.keys() else {}
+            estimator.fit(*learned, **watched)
     except Exception as problem:  # noqa: BLE001 - any estimator, also a project's own, may fail with anything
         text = f"{name} can't be fitted: {type(problem).__name__}: {problem}; check the candidate's params"
         raise ModelError(text) from None

@@ -258,7 +258,9 @@ def _remote(root: Path, name: str, values: dict[str, str]) -> Iterator[Finding]:
         yield Finding("problem", "dvc", f"the default remote {name!r} has no address", f"dvc remote add {name} URL")
         return
     path = _local_path(root, url)
-    if path is not None and not path.is_dir():
+    if path is not None and not path.exists() and path.parent == root:
+        yield Finding("ok", "dvc", f"default remote {name!r} is {url}, which the first push makes")
+    elif path is not None and not path.is_dir():
         mend = f"mount or make it, or name another: dvc remote modify {name} url URL (the first push makes it as well)"
         yield Finding("warning", "dvc", f"the default remote {name!r} is {url}, which isn't there", mend)
     elif path is not None and not os.access(path, os.R_OK | os.W_OK | os.X_OK):
@@ -276,7 +278,7 @@ def _local_path(root: Path, url: str) -> Path | None:
     """Return the folder of a remote that is a path; a relative one begins at ``.dvc/``."""
     if "://" in url and not url.startswith("file://"):
         return None
-    return root / ".dvc" / url.removeprefix("file://")
+    return Path(os.path.normpath(root / ".dvc" / url.removeprefix("file://")))
 
 
 def _artifact(root: Path, name: list[str]) -> Iterator[Finding]:
