@@ -6,6 +6,7 @@ parameter, and a comment beside a default must not retrain.
 """
 
 import ast
+import contextlib
 from functools import cache
 from pathlib import Path
 
@@ -37,7 +38,8 @@ def closure(root: Path, *modules: str) -> tuple[str, ...]:
         if file not in _NOT_COUNTED:
             waiting.extend(target for module in _imports(root / file, memory) for target in _files(root, module))
     if len(memory) > known:
-        documents.write(root / paths.IMPORTS, msgspec.json.encode(memory))
+        with contextlib.suppress(OSError):
+            documents.write(root / paths.IMPORTS, msgspec.json.encode(memory))
     return tuple(sorted(found - _NOT_COUNTED))
 
 
