@@ -2,6 +2,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from flights_sample import make_manifest, make_packaged
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,8 +16,14 @@ NUMBERS = st.integers(0, 10**6)
 
 
 @pytest.fixture
-def last(flights_manifest: Manifest) -> Manifest:
+def packaged() -> manifest.Packaged:
+    return make_packaged()
+
+
+@pytest.fixture
+def last() -> Manifest:
     """The last release, 1.2.3, with nothing of its own to compare with."""
+    flights_manifest = make_manifest()
     info = replace(flights_manifest.model_info, version="1.2.3")
     test = replace(flights_manifest.performance.test, comparison=None)
     return replace(flights_manifest, model_info=info, performance=replace(flights_manifest.performance, test=test))

@@ -138,7 +138,7 @@ def test_uncommitted_sources_are_a_warning_and_what_the_pipeline_writes_is_not(s
         (None, "problem", "dvc init"),
         ("[core]\n", "warning", "no default remote"),
         (DVC_CONFIG.replace("url = ../storage\n", ""), "problem", "has no address"),
-        (DVC_CONFIG.replace("../storage", "../nowhere"), "warning", "which isn't there"),
+        (DVC_CONFIG.replace("../storage", "../../nowhere"), "warning", "which isn't there"),
         (DVC_CONFIG.replace("verify = true", ""), "warning", "verify true"),
         (DVC_CONFIG + "    password = hunter2\n", "problem", "dvc remote modify --unset local password"),
         (DVC_CONFIG.replace("../storage", "https://me:hunter2@example.org"), "problem", "holds credentials"),
