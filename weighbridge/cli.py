@@ -4,6 +4,7 @@ Nothing heavy is imported here: each command imports what it needs.
 """
 
 import functools
+import gc
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from weighbridge import __version__, machine
 from weighbridge.errors import ReleaseRefused, WeighbridgeError
 
 F = TypeVar("F", bound=Callable[..., Any])
+_OBJECTS_TO_COLLECT = 100_000
 _FORMATS = ("text", "yaml", "json", "proto")
 
 
@@ -143,6 +145,9 @@ def _stage(function: F) -> F:
     @click.option("--settings", default="{}", metavar="JSON", help="What the stage may see; the rule passes it.")
     @functools.wraps(function)
     def command(settings: str, **options: Any) -> None:
+        # The libraries that a stage imports make millions of objects to stay: looking for garbage among them
+        # takes a tenth of the time of their import.
+        gc.set_threshold(_OBJECTS_TO_COLLECT)
         root = _root()
         try:
             function(root, settings, **options)

@@ -70,18 +70,28 @@ def parse(text: str, source: str, error: type[WeighbridgeError] = SettingsError)
         raise error(f"{source}: larger than {SIZE_LIMIT} bytes; expected a short document")
     lines: dict[Path_, int] = {}
     try:
-        for event in yaml.parse(text, Loader=_Loader):
-            anchor = getattr(event, "anchor", None)
-            if anchor:
-                raise error(f"{source}:{event.start_mark.line + 1}: alias or anchor {anchor!r}; write the value out")
+        _check_events(text, source, error)
         node = yaml.compose(text, Loader=_Loader)
         value = None if node is None else _construct(node, (), source, lines, error)
     except yaml.YAMLError as problem:
         mark = getattr(problem, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark else ""
+        at = f":{mark.line + 1}" if mark else ""
         what = getattr(problem, "problem", None) or str(problem).splitlines()[0]
-        raise error(f"{source}{line}: not YAML: {what}") from None
+        raise error(f"{source}{at}: not YAML: {what}") from None
     return Document(source=source, value=value, lines=lines)
+
+
+def _check_events(text: str, source: str, error: type[WeighbridgeError]) -> None:
+    """Refuse aliases, which may stand for any amount of memory, and nesting that would exhaust the stack."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        line = event.start_mark.line + 1 if event.start_mark else 1
+        anchor = getattr(event, "anchor", None)
+        if anchor:
+            raise error(f"{source}:{line}: alias or anchor {anchor!r}; write the value out")
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEPTH_LIMIT:
+            raise error(f"{source}:{line}: nested more than {_DEPTH_LIMIT} deep")
 
 
 def _construct(
@@ -90,8 +100,6 @@ def _construct(
     line = node.start_mark.line + 1
     lines.setdefault(path, line)
     where = f"{source}:{line}"
-    if len(path) > _DEPTH_LIMIT:
-        raise error(f"{where}: nested more than {_DEPTH_LIMIT} deep")
     if isinstance(node, yaml.MappingNode):
         _check_tag(node, where, error)
         mapping: dict[str, Any] = {}
@@ -117,7 +125,7 @@ def _check_tag(node: yaml.Node, where: str, error: type[WeighbridgeError]) -> No
         raise error(f"{where}: tag {node.tag!r}; expected a plain value without '!'")
 
 
-def _scalar(node: yaml.Node, path: Path_, where: str, error: type[WeighbridgeError]) -> Any:
+def _scalar(node: Any, path: Path_, where: str, error: type[WeighbridgeError]) -> Any:
     text = node.value
     kind = node.tag.rsplit(":", 1)[1]
     name = dotted(path)
@@ -133,10 +141,9 @@ def _scalar(node: yaml.Node, path: Path_, where: str, error: type[WeighbridgeErr
     if kind == "float":
         if ":" in text or "_" in text:
             raise error(f"{where}: {name}: {text} would be read as another number; quote it, or write plain digits")
-        number = float(text.replace(".inf", "inf").replace(".Inf", "inf").replace(".nan", "nan").replace(".NaN", "nan"))
-        if not math.isfinite(number):
+        if text.lstrip("+-").lower() in {".inf", ".nan"} or not math.isfinite(float(text)):
             raise error(f"{where}: {name}: {text} is no finite number")
-        return number
+        return float(text)
     if kind == "bool":
         if text not in {"true", "false", "True", "False"}:
             raise error(f"{where}: {name}: YAML reads {text} as a boolean; write true or false, or quote it")
@@ -241,7 +248,7 @@ def _leaf(value: Any, kind: Any, path: Path_, document: Document) -> Iterator[st
         msgspec.convert(value, kind, strict=True)
     except msgspec.ValidationError as problem:
         text = str(problem).split(" - at ")[0].replace("`", "'")
-        shown = {dict: "a mapping", list: "a list"}.get(type(value), repr(value))
+        shown = {dict: "a mapping", list: "a list"}.get(type(value)) or repr(value)
         yield f"{document.where(path)}: found {shown[:80]}: {text[0].lower()}{text[1:]}"
 
 
@@ -251,7 +258,9 @@ def _expected(kind: Any) -> str:
         needed = [field.encode_name for field in msgspec.structs.fields(shape) if field.required]
         return "a mapping with " + ", ".join(needed) if needed else "a mapping"
     names: dict[Any, str] = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
-    return names.get(shape) or {dict: "a mapping"}.get(typing.get_origin(shape) or list, "a list")
+    if shape in names:
+        return names[shape]
+    return "a mapping" if typing.get_origin(shape) is dict else "a list"
 
 
 class _QuotingDumper(_Dumper):  # type: ignore[misc] # yaml has no types for its C dumper

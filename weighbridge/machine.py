@@ -93,9 +93,8 @@ def _cpu() -> tuple[str, frozenset[str]]:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
         return "", frozenset()
-    fields = dict(
-        (part.strip() for part in line.split(":", 1)) for line in text.split("\n\n", 1)[0].splitlines() if ":" in line
-    )
+    lines = [line.partition(":") for line in text.split("\n\n", 1)[0].splitlines()]
+    fields = {key.strip(): value.strip() for key, _, value in lines}
     flags = fields.get("flags") or fields.get("Features") or ""
     return fields.get("model name", ""), frozenset(flags.split())
 

@@ -21,7 +21,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Base of all records."""
 
 
-class Framework(Record):
+class Framework(Record, frozen=True):
     """The library that fitted the model."""
 
     name: str
@@ -30,7 +30,7 @@ class Framework(Record):
     """Its installed version."""
 
 
-class ModelInfo(Record):
+class ModelInfo(Record, frozen=True):
     """Which model this is, in the shape that other tools look for."""
 
     id: str
@@ -58,7 +58,7 @@ class ModelInfo(Record):
     """Each test metric's value by its name, and ``latency_ms`` (the median of one row)."""
 
 
-class Feature(Record):
+class Feature(Record, frozen=True):
     """One input column as the data has it; *known* is hours before the prediction."""
 
     name: str
@@ -75,7 +75,7 @@ class Feature(Record):
     """What the column means."""
 
 
-class Split(Record):
+class Split(Record, frozen=True):
     """One part of the data: its rows, what time they span, and the digest of its file."""
 
     rows: int
@@ -92,7 +92,7 @@ class Split(Record):
     """SHA-256 of the part's file."""
 
 
-class Check(Record):
+class Check(Record, frozen=True):
     """One check of the data: its name, whether it held, and what was seen."""
 
     name: str
@@ -103,7 +103,7 @@ class Check(Record):
     """What was seen, in words."""
 
 
-class Raw(Record):
+class Raw(Record, frozen=True):
     """The raw files: by SHA-256, and DVC's address of the folder."""
 
     sha256: str
@@ -114,7 +114,7 @@ class Raw(Record):
     """Each raw file."""
 
 
-class DataSection(Record):
+class DataSection(Record, frozen=True):
     """The dataset version and how it was prepared."""
 
     raw: Raw
@@ -140,7 +140,7 @@ class DataSection(Record):
     """Each check of the data."""
 
 
-class CodeSection(Record):
+class CodeSection(Record, frozen=True):
     """The code that ran: commit of the project, and a digest of the source files of each stage."""
 
     commit: str
@@ -157,7 +157,7 @@ class CodeSection(Record):
     """Digest of the source files of each stage, by its name."""
 
 
-class Distribution(Record):
+class Distribution(Record, frozen=True):
     """An installed distribution and the digest of its RECORD file."""
 
     name: str
@@ -168,7 +168,7 @@ class Distribution(Record):
     """SHA-256 of its ``RECORD`` file, which holds the digest of each of its files."""
 
 
-class EnvironmentSection(Record):
+class EnvironmentSection(Record, frozen=True):
     """What was installed, and the variables that may change results."""
 
     python: str
@@ -185,7 +185,7 @@ class EnvironmentSection(Record):
     """Environment variables that may change results, by name."""
 
 
-class Accelerator(Record):
+class Accelerator(Record, frozen=True):
     """One GPU or its like."""
 
     name: str
@@ -196,7 +196,7 @@ class Accelerator(Record):
     """Version of its driver."""
 
 
-class Hardware(Record):
+class Hardware(Record, frozen=True):
     """The machine of the training, and what serving needs at least."""
 
     cpu: str
@@ -217,7 +217,7 @@ class Hardware(Record):
     """Accelerator that serving needs; none where it needs none."""
 
 
-class Parameters(Record):
+class Parameters(Record, frozen=True):
     """What was asked for."""
 
     candidate: str
@@ -236,7 +236,7 @@ class Parameters(Record):
     """The whole configuration as resolved, overlays included."""
 
 
-class Training(Record):
+class Training(Record, frozen=True):
     """How the training went; times in seconds, memory in MiB."""
 
     started: str
@@ -263,7 +263,7 @@ class Training(Record):
     """Name of the machine."""
 
 
-class Input(Record):
+class Input(Record, frozen=True):
     """One input of the model: a column of one value a row; a missing value is NaN, or the empty string."""
 
     name: str
@@ -278,7 +278,7 @@ class Input(Record):
     """Whether the whole input may be left out."""
 
 
-class Output(Record):
+class Output(Record, frozen=True):
     """One output of the model."""
 
     name: str
@@ -291,7 +291,7 @@ class Output(Record):
     """What it says, in words."""
 
 
-class Interface(Record):
+class Interface(Record, frozen=True):
     """What goes in and comes out."""
 
     inputs: tuple[Input, ...]
@@ -300,7 +300,7 @@ class Interface(Record):
     """Each output, in order."""
 
 
-class Artifact(Record):
+class Artifact(Record, frozen=True):
     """One file of the bundle."""
 
     path: str
@@ -313,7 +313,7 @@ class Artifact(Record):
     """SHA-256 of its bytes."""
 
 
-class Artifacts(Record):
+class Artifacts(Record, frozen=True):
     """The bundle: its files, one digest for all of them, and DVC's address."""
 
     files: tuple[Artifact, ...]
@@ -328,7 +328,7 @@ class Artifacts(Record):
     """Memory in MiB that the loaded model takes."""
 
 
-class Parity(Record):
+class Parity(Record, frozen=True):
     """How closely ``model.onnx`` agrees with the native model, over real rows."""
 
     rows: int
@@ -339,7 +339,7 @@ class Parity(Record):
     """Rows that were decided otherwise."""
 
 
-class Interval(Record):
+class Interval(Record, frozen=True):
     """A measured value with its interval at the stated confidence."""
 
     value: float
@@ -350,7 +350,7 @@ class Interval(Record):
     """Upper end of the interval."""
 
 
-class SeedScore(Record):
+class SeedScore(Record, frozen=True):
     """One seed's metrics on the validation rows."""
 
     seed: int
@@ -361,7 +361,7 @@ class SeedScore(Record):
     """Each metric's value, by its name."""
 
 
-class CandidateScore(Record):
+class CandidateScore(Record, frozen=True):
     """A candidate's validation metrics: per seed, their mean and standard deviation (n - 1)."""
 
     seeds: tuple[SeedScore, ...]
@@ -372,7 +372,7 @@ class CandidateScore(Record):
     """Standard deviation over the seeds (n - 1), by metric."""
 
 
-class Slice(Record):
+class Slice(Record, frozen=True):
     """Metrics of a part of the test rows; *metrics* is empty where it holds one class only."""
 
     column: str
@@ -385,7 +385,7 @@ class Slice(Record):
     """Each metric with its interval, by name."""
 
 
-class Serving(Record):
+class Serving(Record, frozen=True):
     """The bundle under measurement: one row at a time on one thread, then a batch."""
 
     latency_ms_p50: float
@@ -404,7 +404,7 @@ class Serving(Record):
     """Size of the model on disk, in MiB."""
 
 
-class Change(Record):
+class Change(Record, frozen=True):
     """A metric of this model minus that of the last release, on the same rows, resampled together."""
 
     baseline: float
@@ -413,7 +413,7 @@ class Change(Record):
     """This model's value minus the last release's, with its interval."""
 
 
-class Comparison(Record):
+class Comparison(Record, frozen=True):
     """The last release beside this bundle. *reason* says why where it can't be measured."""
 
     release: str
@@ -430,7 +430,7 @@ class Comparison(Record):
     """The last release's cost, measured beside; none where unknown."""
 
 
-class Calibration(Record):
+class Calibration(Record, frozen=True):
     """Reliability on the test rows: expected calibration error over bins of equal count."""
 
     expected_calibration_error: float
@@ -439,7 +439,7 @@ class Calibration(Record):
     """Number of bins."""
 
 
-class Weighing(Record):
+class Weighing(Record, frozen=True):
     """What ``weigh`` measured."""
 
     rows: int
@@ -470,7 +470,7 @@ class Weighing(Record):
     """Digest of the bundle that was weighed."""
 
 
-class Performance(Record):
+class Performance(Record, frozen=True):
     """All that is known of how well the model does."""
 
     primary: str
@@ -483,7 +483,7 @@ class Performance(Record):
     """What was measured on the test rows, with the files that ship."""
 
 
-class GateResult(Record):
+class GateResult(Record, frozen=True):
     """One gate's verdict: ``pass``, ``fail``, ``inconclusive``, ``not applicable``, or ``at release`` before it."""
 
     name: str
@@ -506,7 +506,7 @@ class GateResult(Record):
     """Why the verdict is what it is."""
 
 
-class Gates(Record):
+class Gates(Record, frozen=True):
     """The verdict: all gates, and the digest of the gate file's settings."""
 
     verdict: str
@@ -519,7 +519,7 @@ class Gates(Record):
     """Limits that became easier since the last release, in words."""
 
 
-class Lineage(Record):
+class Lineage(Record, frozen=True):
     """Where the version comes from."""
 
     previous: str | None
@@ -534,7 +534,7 @@ class Lineage(Record):
     """What changed in the code since then."""
 
 
-class CardSection(Record):
+class CardSection(Record, frozen=True):
     """What people say about the model."""
 
     description: str
@@ -553,7 +553,7 @@ class CardSection(Record):
     """Licence of the weights."""
 
 
-class Manifest(Record):
+class Manifest(Record, frozen=True):
     """All of it. Complete or not released."""
 
     schema: str
@@ -573,7 +573,7 @@ class Manifest(Record):
     card: CardSection
 
 
-class RunRecord(Record):
+class RunRecord(Record, frozen=True):
     """What ``train`` leaves beside the weights."""
 
     run: str
@@ -588,7 +588,7 @@ class RunRecord(Record):
     files: tuple[FileEntry, ...]
 
 
-class Evaluation(Record):
+class Evaluation(Record, frozen=True):
     """What ``evaluate`` measured on the validation rows, for one run."""
 
     run: str
@@ -597,7 +597,7 @@ class Evaluation(Record):
     metrics: dict[str, float]
 
 
-class Packaged(Record):
+class Packaged(Record, frozen=True):
     """What ``package`` chose and made."""
 
     name: str
@@ -615,7 +615,7 @@ class Packaged(Record):
     """Tag of a release with the very same content, where there is one."""
 
 
-class Verdict(Record):
+class Verdict(Record, frozen=True):
     """What ``judge`` decided, and the version it derives."""
 
     gates: Gates
@@ -623,7 +623,7 @@ class Verdict(Record):
     lineage: Lineage
 
 
-class Released(Record):
+class Released(Record, frozen=True):
     """What ``release`` did: *made* is false where the content was released before."""
 
     tag: str

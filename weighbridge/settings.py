@@ -18,7 +18,7 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Base of all parts of the configuration."""
 
 
-class TimeSplit(Section, tag_field="by", tag="time"):
+class TimeSplit(Section, frozen=True, tag_field="by", tag="time"):
     """Split by a time column: each part is older than the next, as it will be in use."""
 
     validation: Day
@@ -33,7 +33,7 @@ class TimeSplit(Section, tag_field="by", tag="time"):
     """Time zone, such as ``America/New_York``, in which these days begin; that of the groups, where they are days."""
 
 
-class Data(Section):
+class Data(Section, frozen=True):
     """Where the rows come from."""
 
     fetch: ImportPath
@@ -50,7 +50,7 @@ class Data(Section):
     """Licence of the data."""
 
 
-class Fit(Section):
+class Fit(Section, frozen=True):
     """How a network is trained; of no effect on scikit-learn's estimators."""
 
     epochs: Annotated[int, msgspec.Meta(ge=1)] = 10
@@ -65,7 +65,7 @@ class Fit(Section):
     """Epochs without a better validation loss before it stops; the best epoch's weights are kept."""
 
 
-class Candidate(Section):
+class Candidate(Section, frozen=True):
     """A model that may become champion."""
 
     model: ImportPath
@@ -78,14 +78,14 @@ class Candidate(Section):
     """How it is trained, for a network."""
 
 
-class Select(Section):
+class Select(Section, frozen=True):
     """How the champion is chosen, on validation rows only."""
 
     metric: str = "roc_auc"
     """The primary metric; its mean over the seeds decides."""
 
 
-class Metrics(Section):
+class Metrics(Section, frozen=True):
     """What is measured."""
 
     names: tuple[str, ...] = (
@@ -104,7 +104,7 @@ class Metrics(Section):
     """Smallest slice that is measured."""
 
 
-class Card(Section):
+class Card(Section, frozen=True):
     """What the model card says, and who answers for it."""
 
     owner: str
@@ -127,7 +127,7 @@ class Card(Section):
     """Licence of the weights."""
 
 
-class Release(Section):
+class Release(Section, frozen=True):
     """What happens when the verdict is a pass."""
 
     advance_branch: bool = False
@@ -136,7 +136,7 @@ class Release(Section):
     """Git remote to push the release to, after its data went to DVC's default remote; empty: push nothing."""
 
 
-class Floor(Section, tag_field="kind", tag="floor"):
+class Floor(Section, frozen=True, tag_field="kind", tag="floor"):
     """A test metric's value may not be below (or above) a limit."""
 
     metric: str
@@ -147,7 +147,7 @@ class Floor(Section, tag_field="kind", tag="floor"):
     """Largest value that passes; the upper end of the interval must stay below it."""
 
 
-class NotWorse(Section, tag_field="kind", tag="not_worse"):
+class NotWorse(Section, frozen=True, tag_field="kind", tag="not_worse"):
     """The metric's interval against the last release, on the same rows, must stay within a margin of loss."""
 
     metric: str
@@ -156,7 +156,7 @@ class NotWorse(Section, tag_field="kind", tag="not_worse"):
     """Largest loss that is accepted, in the metric's own unit."""
 
 
-class Budget(Section, tag_field="kind", tag="budget"):
+class Budget(Section, frozen=True, tag_field="kind", tag="budget"):
     """A cost of serving must stay below a limit."""
 
     quantity: Literal[
@@ -167,7 +167,7 @@ class Budget(Section, tag_field="kind", tag="budget"):
     """Largest value that passes."""
 
 
-class ParityGate(Section, tag_field="kind", tag="parity"):
+class ParityGate(Section, frozen=True, tag_field="kind", tag="parity"):
     """``model.onnx`` must agree with the native model on all validation rows."""
 
     max_difference: Annotated[float, msgspec.Meta(gt=0)]
@@ -176,25 +176,25 @@ class ParityGate(Section, tag_field="kind", tag="parity"):
     """Largest number of rows that may be decided otherwise."""
 
 
-class Complete(Section, tag_field="kind", tag="complete"):
+class Complete(Section, frozen=True, tag_field="kind", tag="complete"):
     """Every field of the manifest must be filled."""
 
 
-class Clean(Section, tag_field="kind", tag="clean"):
+class Clean(Section, frozen=True, tag_field="kind", tag="clean"):
     """What the release is made of must be committed, and raw data equal to its pointer."""
 
 
 Gate = Floor | NotWorse | Budget | ParityGate | Complete | Clean
 
 
-class GateFile(Section):
+class GateFile(Section, frozen=True):
     """``config/gates.yaml``: what a release must prove."""
 
     gates: Annotated[dict[Name, Gate], msgspec.Meta(min_length=1)]
     """The gates, by names of your choice."""
 
 
-class Config(Section):
+class Config(Section, frozen=True):
     """``config/config.yaml``: what to train, on what, and who answers for it."""
 
     name: Name
@@ -212,7 +212,7 @@ class Config(Section):
     release: Release = Release()
 
 
-class Settings(Section):
+class Settings(Section, frozen=True):
     """Both files together."""
 
     config: Config

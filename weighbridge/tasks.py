@@ -12,20 +12,20 @@ from weighbridge.settings import Candidate, Config, Data, GateFile, ImportPath, 
 T = TypeVar("T")
 
 
-class FetchTask(Section):
+class FetchTask(Section, frozen=True):
     """Where raw files come from; *address* is DVC's name for what is there now, or ought to be."""
 
     fetch: ImportPath
     address: str | None
 
 
-class PreprocessTask(Section):
+class PreprocessTask(Section, frozen=True):
     """How rows are read and split."""
 
     data: Data
 
 
-class TrainTask(Section):
+class TrainTask(Section, frozen=True):
     """What is trained."""
 
     candidate: Candidate
@@ -33,7 +33,7 @@ class TrainTask(Section):
     threads: int
 
 
-class EvaluateTask(Section):
+class EvaluateTask(Section, frozen=True):
     """How validation rows are measured, and what is needed to load the model."""
 
     candidate: Candidate
@@ -43,7 +43,7 @@ class EvaluateTask(Section):
     threshold: float
 
 
-class PackageTask(Section):
+class PackageTask(Section, frozen=True):
     """How the champion is chosen and exported."""
 
     name: Name
@@ -55,7 +55,7 @@ class PackageTask(Section):
     threshold: float
 
 
-class WeighTask(Section):
+class WeighTask(Section, frozen=True):
     """How the bundle is measured."""
 
     name: Name
@@ -63,14 +63,14 @@ class WeighTask(Section):
     metrics: Metrics
 
 
-class JudgeTask(Section):
+class JudgeTask(Section, frozen=True):
     """What must hold, and what the derived version depends on besides."""
 
     gates: GateFile
     intended_use: str
 
 
-class ReleaseTask(Section):
+class ReleaseTask(Section, frozen=True):
     """All settings: the manifest records them."""
 
     config: Config
