@@ -248,7 +248,7 @@ def _leaf(value: Any, kind: Any, path: Path_, document: Document) -> Iterator[st
         msgspec.convert(value, kind, strict=True)
     except msgspec.ValidationError as problem:
         text = str(problem).split(" - at ")[0].replace("`", "'")
-        shown = {dict: "a mapping", list: "a list"}.get(type(value)) or repr(value)
+        shown = "a mapping" if isinstance(value, dict) else "a list" if isinstance(value, list) else repr(value)
         yield f"{document.where(path)}: found {shown[:80]}: {text[0].lower()}{text[1:]}"
 
 
