@@ -134,7 +134,7 @@ def refusal(judged: manifest.Gates, dirty: tuple[str, ...]) -> str:
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     lines += [
-        f"{result.name}: {result.rule}" + (f"; {result.reason}" if result.reason else "")
+        f"{result.name}: {result.rule}" + (f"; {result.reason}" if result.reason and result.kind != "clean" else "")
         for result in judged.results
         if result.verdict not in {"pass", "not applicable"}
     ]
