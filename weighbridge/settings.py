@@ -142,9 +142,9 @@ class Floor(Section, frozen=True, tag_field="kind", tag="floor"):
     metric: str
     """The metric, one of ``metrics.names``."""
     min: float | None = None
-    """Smallest value that passes; the lower end of the interval must reach it."""
+    """Smallest value that passes; the interval is shown beside it and decides nothing."""
     max: float | None = None
-    """Largest value that passes; the upper end of the interval must stay below it."""
+    """Largest value that passes; the interval is shown beside it and decides nothing."""
 
 
 class NotWorse(Section, frozen=True, tag_field="kind", tag="not_worse"):

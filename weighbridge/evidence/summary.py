@@ -4,14 +4,16 @@ from collections.abc import Sequence
 
 from weighbridge.evidence.markdown import CONTROL
 from weighbridge.evidence.wording import number, percent, signed, span
-from weighbridge.manifest import Comparison, GateResult, Gates, Interval, Packaged, Released, Weighing
+from weighbridge.manifest import Comparison, GateResult, Gates, Interval, Lineage, Packaged, Released, Weighing
 
 _WIDTH = 110
 _LINES, _FRAME = 25, 10  # the most, and those that are always there
 _SHOWN_CANDIDATES, _SHOWN_GATES = 4, 6
 
 
-def summary(packaged: Packaged, weighing: Weighing, gates: Gates, released: Released | None) -> str:
+def summary(
+    packaged: Packaged, weighing: Weighing, gates: Gates, released: Released | None, lineage: Lineage | None = None
+) -> str:
     """Return the end of a run in at most 25 lines of plain text: champion, measurements, verdict, where to look."""
     serving = weighing.serving
     grouped = f" in {weighing.groups:,} groups" if weighing.groups else ""
@@ -26,7 +28,7 @@ def summary(packaged: Packaged, weighing: Weighing, gates: Gates, released: Rele
     room = _LINES - _FRAME - len(candidates) - len(verdicts)
     lines = [
         _outcome(packaged, gates, released),
-        "",
+        f"Version   {lineage.bump}: {'; '.join(lineage.reasons)}" if lineage else "",
         f"Champion  {champion}",
         *candidates,
         f"Test      {tested}",

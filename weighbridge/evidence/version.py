@@ -68,7 +68,7 @@ def derive(  # noqa: PLR0913 - all that a version depends on, by name
         RecordError: where the previous version isn't MAJOR.MINOR.PATCH.
     """
     if previous is None:
-        return Derived(FIRST_VERSION, FIRST, ("first release",), ())
+        return Derived(FIRST_VERSION, FIRST, ("no release before it",), ())
     proposal = Proposal(
         packaged=packaged, parameters=parameters, data=data, weighing=weighing, intended_use=intended_use
     )

@@ -25,12 +25,15 @@ def run(root: Path, task: FetchTask) -> Raw:
     """
     folder, pointer = root / paths.RAW, root / paths.RAW_POINTER
     expected = content.pointer_address(pointer) if pointer.is_file() else None
-    if not _has_files(folder) and not (expected and content.pull(root, pointer)):
+    anew = not _has_files(folder) and not (expected and content.pull(root, pointer))
+    if anew:
         _fetch_anew(root, task.fetch, expected)
     if not _has_files(folder):
         raise DataError(f"{paths.RAW}: no files; put the raw data there and run 'dvc add {paths.RAW}'")
     entries = folder_entries(folder)
-    address = content.folder_address(folder)[0] if expected else content.add(root, folder)
+    # What DVC has not seen yet must be in its cache, or it can't be pushed with the release.
+    known = expected and not anew
+    address = content.folder_address(folder)[0] if known else content.add(root, folder)
     raw = Raw(sha256=sha256_folder(entries), dvc=address, files=entries)
     documents.write_record(root / paths.RAW_RECORD, raw)
     if not expected:

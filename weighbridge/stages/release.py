@@ -53,7 +53,10 @@ def run(root: Path, task: ReleaseTask) -> manifest.Released:
         done = _tag(root, task, msgspec.structs.replace(draft, gates=judged), seen)
     if task.release.push:
         _push(root, task, done.tag)
-    documents.write(root / paths.SUMMARY, summary.summary(seen.packaged, seen.weighing, judged, done) + "\n")
+    documents.write(
+        root / paths.SUMMARY,
+        summary.summary(seen.packaged, seen.weighing, judged, done, seen.verdict.lineage if done.made else None) + "\n",
+    )
     documents.write_record(root / paths.RELEASE, done)
     return done
 

@@ -216,6 +216,8 @@ def _metrics(old: Manifest, new: Manifest) -> Iterator[Difference]:
     a, b = old.performance.test, new.performance.test
     yield from _fields(old.performance, new.performance, "primary")
     yield from _fields(a, b, "rows threshold confidence test_sha256", prefix="test ")
+    paired = {difference.what: difference for difference in _paired(old, new)}
+    yield from (difference for name, difference in paired.items() if name not in a.metrics)
     for name in dict.fromkeys([*a.metrics, *b.metrics]):
         one, other = a.metrics.get(name), b.metrics.get(name)
         if one is None or other is None:

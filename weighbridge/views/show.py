@@ -122,7 +122,7 @@ def _manifest(m: Manifest) -> Iterator[tuple[str, Rows]]:
         "Interface",
         [
             *(("input", field.name, field.type, field.unit) for field in m.interface.inputs),
-            *(("output", field.name, field.type, words(field.labels)) for field in m.interface.outputs),
+            *(("output", field.name, field.type, ", ".join(field.labels)) for field in m.interface.outputs),
         ],
     )
     yield "Made by", _origin(m)
@@ -197,7 +197,7 @@ def _origin(m: Manifest) -> Rows:
     code, environment, machine, training = m.code, m.environment, m.hardware, m.training
     accelerators = words([one.name for one in machine.accelerators])
     return [
-        ("commit", f"{code.commit[:12]} on {code.branch or 'no branch'}, {words(code.dirty_files)} uncommitted"),
+        ("commit", f"{code.commit[:12]} on {code.branch or 'no branch'}, uncommitted: {words(code.dirty_files)}"),
         ("repository", words(code.repository)),
         ("environment", f"{environment.python}, {len(environment.distributions)} distributions, {environment.os}"),
         (
