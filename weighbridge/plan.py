@@ -37,7 +37,7 @@ def load(root: Path, overlay: Mapping[str, Any] | None = None, overlay_files: Se
     gate_file = documents.read(root / paths.GATES)
     config, gate_file = _shown_from(root, config), _shown_from(root, gate_file)
     for file in overlay_files:
-        documents.read(file)
+        _refuse_templates(documents.read(file))
     extra = dict(overlay or {})
     gate_extra = {"gates": extra.pop("gates")} if "gates" in extra else {}
     config, gate_file = _merged(config, extra), _merged(gate_file, gate_extra)
@@ -49,6 +49,15 @@ def load(root: Path, overlay: Mapping[str, Any] | None = None, overlay_files: Se
     )
     _check(settings, config)
     return settings
+
+
+def _refuse_templates(document: documents.Document) -> None:
+    key = "__use_yte__"
+    if isinstance(document.value, dict) and key in document.value:
+        raise SettingsError(
+            f"{document.where((key,))}: Snakemake has run the Python code of this file; expected plain values. Remove "
+            "the key, and look through the file: it may have done anything"
+        )
 
 
 def _shown_from(root: Path, document: documents.Document) -> documents.Document:
