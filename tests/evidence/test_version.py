@@ -72,7 +72,7 @@ def with_difference(now: Manifest, metric: str, low: float, high: float) -> Mani
 
 
 def test_the_first_release_is_one(last: Manifest, packaged: manifest.Packaged) -> None:
-    assert derive(None, last, packaged) == ("1.0.0", "first", ("first release",), ())
+    assert derive(None, last, packaged) == ("1.0.0", "first", ("no release before it",), ())
 
 
 def test_the_same_again_is_a_patch(last: Manifest, packaged: manifest.Packaged) -> None:

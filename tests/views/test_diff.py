@@ -98,7 +98,7 @@ def test_a_difference_on_the_same_rows_is_told(altered: Make) -> None:
         "changed_decisions": 0.04, "serving": None,
     }  # fmt: skip
     (found,) = diff.compare(side(altered({})), side(altered({"performance.test.comparison": comparison})))["metrics"]
-    assert str(found) == "roc_auc, paired: 0.71 → 0.72 (on the same rows +0.01, interval +0.002 to +0.018)"
+    assert str(found) == "roc_auc: 0.71 → 0.72 (on the same rows +0.01, interval +0.002 to +0.018)"
 
 
 def test_two_runs_are_compared_by_what_runs_have(project: Path, run: Make) -> None:
