@@ -148,7 +148,7 @@ def _training(manifest: Manifest) -> Iterator[str]:
         ("model", code(asked.model)),
         *((inline(name), code(_plain(value))) for name, value in {**asked.hyperparameters, **asked.fit}.items()),
         ("seed, threads", f"{asked.seed}, {asked.threads}"),
-        ("epochs", f"{went.epochs}, best {went.best_epoch}" if went.epochs else ""),
+        ("epochs run", f"{went.epochs}, best {went.best_epoch}" if went.epochs else ""),
         ("parameters", f"{manifest.artifacts.parameter_count:,}"),
         ("framework", inline(f"{framework.name} {framework.version}")),
         ("environment", inline(system)),

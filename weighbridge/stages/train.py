@@ -62,7 +62,7 @@ def run(root: Path, candidate: str, seed: int, task: TrainTask, code: str) -> ma
         parameter_count=fitted.parameter_count,
         environment=machine.environment(root / paths.LOCK),
         hardware=machine.hardware(),
-        parameters=_parameters(candidate, seed, task),
+        parameters=_parameters(candidate, seed, task, fitted.kind),
         training=_training(watch, fitted, curve if fitted.curve else None),
         stage_code=code,
         files=files,
@@ -82,12 +82,14 @@ def _curve(points: list[dict[str, Any]]) -> str:
     return "\n".join([",".join(names), *rows]) + "\n"
 
 
-def _parameters(candidate: str, seed: int, task: TrainTask) -> manifest.Parameters:
+def _parameters(candidate: str, seed: int, task: TrainTask, kind: str) -> manifest.Parameters:
+    """Record what had an effect: settings of a network's training say nothing of an estimator."""
+    fit = plain(task.candidate.fit) if kind == "torch" else {}
     return manifest.Parameters(
         candidate=candidate,
         model=task.candidate.model,
         hyperparameters=task.candidate.params,
-        fit=plain(task.candidate.fit) | {"strings": task.candidate.strings},
+        fit=fit | {"strings": task.candidate.strings},
         seed=seed,
         threads=task.threads,
         settings={},
