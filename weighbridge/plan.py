@@ -1,6 +1,7 @@
 """From the configuration to what each rule is told: its settings as one string, and its source files."""
 
 import json
+import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,6 +23,12 @@ _SECRET_VALUE = re.compile(
     r"AKIA[0-9A-Z]{16}|gh[opsu]_[A-Za-z0-9]{30,}|github_pat_\w{30,}|glpat-[\w-]{16,}|hf_[A-Za-z0-9]{30,}"
     r"|sk-[\w-]{20,}|xox[abprs]-[\w-]{10,}|-----BEGIN [A-Z ]*PRIVATE KEY-----|\w+://[^/\s:@]+:[^/\s@]+@"
 )
+
+
+def lead(root: Path) -> None:
+    """Let the jobs that this process starts find the engine and the project below *root* before any installed one."""
+    others = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(root), others] if others else [str(root)])
 
 
 def load(root: Path, overlay: Mapping[str, Any] | None = None, overlay_files: Sequence[Path] = ()) -> Settings:

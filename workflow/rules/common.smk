@@ -1,17 +1,12 @@
 # What all share: the settings, and for each stage its part of them and its source files.
 
-import os
 import sys
 import time
 from pathlib import Path
 
-# The engine of this checkout comes first, here and in the jobs, whichever is installed: a release
-# names the code that made it.
+# The engine of this checkout comes first, whichever is installed: a release names the code that made it.
 root = Path(workflow.basedir).resolve()
 sys.path.insert(0, str(root))
-os.environ["PYTHONPATH"] = os.pathsep.join(
-    filter(None, [str(root), os.environ.get("PYTHONPATH")])
-)
 
 from snakemake.exceptions import WorkflowError
 
@@ -19,6 +14,7 @@ from weighbridge import paths, plan
 from weighbridge.errors import WeighbridgeError
 
 started = time.time()
+plan.lead(root)
 try:
     project = plan.Plan(
         plan.load(root, config, workflow.config_settings.configfiles), root
