@@ -87,7 +87,8 @@ def _preprocessing(strings: str) -> Any:
 def _fit(candidate: str, chosen: dict[str, Any], seed: int, inputs: dict[str, Any], targets: dict[str, Any]) -> Any:
     if candidate in _SKLEARN:
         model = _SKLEARN[candidate](random_state=seed, **chosen["params"])
-        return model.fit(inputs["train"], targets["train"])
+        early_stopping = {"X_val": inputs["validation"], "y_val": targets["validation"]}
+        return model.fit(inputs["train"], targets["train"], **(early_stopping if candidate == "boosting" else {}))
     torch.manual_seed(seed)
     network = MLP(inputs["train"].shape[1], **chosen["params"])
     optimiser = torch.optim.AdamW(network.parameters(), lr=chosen["fit"]["lr"], weight_decay=0.0, fused=True)
