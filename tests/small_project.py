@@ -12,7 +12,7 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[1]
 _OWN_FILES = REPOSITORY / "tests" / "small"
-_LEFT_OUT = ("tests/", "benchmarks/", "data/raw.dvc", "docs/reference/", "schemas/", "runs/")
+_LEFT_OUT = re.compile(r"(tests|benchmarks|docs/reference|schemas|runs)/|(data|models)/.*\.(dvc|yaml|md|csv)$")
 _OUTSIDE = re.compile(r"GIT_|DVC_|XDG_|SNAKEMAKE_|PYTHON|EMAIL$")
 _COMMAND = re.compile(
     r"^Shell command: weighbridge (\w+)(?:.* --candidate '?([\w-]+)'? --seed '?(\d+)'?)?", re.MULTILINE
@@ -168,7 +168,7 @@ def files() -> list[Path]:
 def make(root: Path) -> Project:
     """Make a project with the small data, committed, that has not run yet."""
     for path in files():
-        if not path.as_posix().startswith(_LEFT_OUT):
+        if not _LEFT_OUT.match(path.as_posix()):
             (root / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(REPOSITORY / path, root / path)
     shutil.copy2(_OWN_FILES / "dataset.py", root / "project" / "dataset.py")
