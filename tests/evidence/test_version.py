@@ -145,6 +145,12 @@ def test_optional_inputs_and_further_outputs_are_minor(last: Manifest, packaged:
     assert found[:3] == ("1.3.0", "minor", ("optional input seats added; output margin added",))
 
 
+def test_another_threshold_is_minor(last: Manifest, packaged: manifest.Packaged) -> None:
+    test = replace(last.performance.test, threshold=0.4)
+    now = replace(last, performance=replace(last.performance, test=test))
+    assert derive(last, now, packaged)[:3] == ("1.3.0", "minor", ("threshold 0.5 became 0.4",))
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [

@@ -91,6 +91,18 @@ def test_the_last_release_is_compared_on_the_same_rows(tmp_path: Path, model: Pa
     )
 
 
+def test_each_side_decides_at_its_own_threshold(model: Path, held_out: pd.DataFrame) -> None:
+    once, _ = weigh(model, held_out, metrics=msgspec.structs.replace(WANTED, threshold=0.6))
+    now, _ = weigh(model, held_out, baseline=("m@v1.0.0", model), baseline_threshold=0.6)
+    assert now.comparison is not None
+    for name in ("accuracy", "recall", "roc_auc"):
+        change = now.comparison.metrics[name]
+        assert change.baseline == once.metrics[name].value
+        assert change.difference.value == pytest.approx(now.metrics[name].value - once.metrics[name].value)
+    assert now.comparison.metrics["recall"].difference.low > 0
+    assert now.comparison.changed_decisions
+
+
 def test_predictions_are_by_row_with_id_group_and_target(model: Path, held_out: pd.DataFrame) -> None:
     _, predictions = weigh(model, held_out)
     assert list(predictions) == ["id", "group", "target", "probability", "baseline"]

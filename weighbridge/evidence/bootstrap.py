@@ -77,15 +77,16 @@ def measure(  # noqa: PLR0913, PLR0917 - rows, and how to resample them
     y: npt.ArrayLike,
     predictions: Sequence[npt.ArrayLike],
     groups: npt.ArrayLike | None,
-    threshold: float,
+    threshold: float | Sequence[float],
     resamples: int,
     seed: int = 0,
 ) -> tuple[tuple[dict[str, float], Samples], ...]:
     """Return, for each of *predictions* [n], the metrics' values and their samples [resamples].
 
-    Every metric of every prediction sees the same resamples.
+    Every metric of every prediction sees the same resamples. *threshold* is that of all predictions, or one for each.
     """
-    models = [Scored(y, p, threshold) for p in predictions]
+    thresholds = threshold if isinstance(threshold, Sequence) else [threshold] * len(predictions)
+    models = [Scored(y, p, limit) for p, limit in zip(predictions, thresholds, strict=True)]
     rows = len(models[0].y)
     members = None if groups is None else _members(groups, rows)
     values = [_point(model, names) for model in models]

@@ -2,8 +2,8 @@
 
 ======  ==========================================================================================
 MAJOR   callers must change: inputs, outputs, labels, or what the model is for
-MINOR   callers may notice: another model, other parameters, features that mean something else,
-        a new optional input, or significantly better
+MINOR   callers may notice: another model, other parameters, another threshold, features that mean
+        something else, a new optional input, or significantly better
 PATCH   the same model again: another seed, newer data
 ======  ==========================================================================================
 
@@ -158,6 +158,11 @@ def _model_changed(previous: Manifest, proposal: Proposal) -> str | None:
     return _joined(reasons)
 
 
+def _decided_otherwise(previous: Manifest, proposal: Proposal) -> str | None:
+    old, new = previous.performance.test.threshold, proposal.weighing.threshold
+    return None if old == new else f"threshold {old:g} became {new:g}"
+
+
 def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """Return what differs between two mappings, in words."""
     return [
@@ -252,6 +257,7 @@ RULES: tuple[tuple[str, Rule], ...] = (
     (MAJOR, _use_changed),
     (MINOR, _interface_grown),
     (MINOR, _model_changed),
+    (MINOR, _decided_otherwise),
     (MINOR, _features_changed),
     (MINOR, _better),
     (PATCH, _data_changed),

@@ -34,10 +34,12 @@ class _Rows:
     groups: npt.NDArray[Any] | None
     wanted: settings.Metrics
 
-    def measure(self, predictions: Sequence[Floats]) -> tuple[tuple[dict[str, float], bootstrap.Samples], ...]:
+    def measure(
+        self, predictions: Sequence[Floats], thresholds: Sequence[float]
+    ) -> tuple[tuple[dict[str, float], bootstrap.Samples], ...]:
         """Return values and samples of each of *predictions*, over one set of resamples."""
         wanted = self.wanted
-        return bootstrap.measure(wanted.names, self.y, predictions, self.groups, wanted.threshold, wanted.resamples)
+        return bootstrap.measure(wanted.names, self.y, predictions, self.groups, thresholds, wanted.resamples)
 
     def part(self, member: npt.NDArray[np.bool_]) -> "_Rows":
         """Return the rows where *member* holds."""
@@ -54,6 +56,7 @@ def weigh(  # noqa: PLR0913 - all that a weighing depends on, by name
     content_sha256: str,
     test_sha256: str,
     baseline: Baseline | None = None,
+    baseline_threshold: float | None = None,
 ) -> tuple[manifest.Weighing, pd.DataFrame]:
     """Return the weighing, and the predictions by row.
 
@@ -65,6 +68,7 @@ def weigh(  # noqa: PLR0913 - all that a weighing depends on, by name
         content_sha256: digest of the bundle.
         test_sha256: digest of the test rows' file.
         baseline: the last release, where there is one.
+        baseline_threshold: the threshold of its decisions; that of *metrics* where not given.
 
     Returns:
         The record, and a table with ``id``, ``group`` (missing without one), ``target``, ``probability`` and
@@ -80,8 +84,9 @@ def weigh(  # noqa: PLR0913 - all that a weighing depends on, by name
     groups = None if schema.group is None else test[schema.group].to_numpy()
     rows = _Rows(y=test[schema.target].to_numpy(), p=p, groups=groups, wanted=metrics)
     other, reason = _baseline_predictions(baseline, test)
-    new, *old = rows.measure([p] if other is None else [p, other])
-    compared = None if baseline is None else _comparison(rows, baseline, test, other, reason, (new, *old))
+    thresholds = (metrics.threshold, metrics.threshold if baseline_threshold is None else baseline_threshold)
+    new, *old = rows.measure([p], thresholds[:1]) if other is None else rows.measure([p, other], thresholds)
+    compared = None if baseline is None else _comparison(rows, baseline, test, other, reason, (new, *old), thresholds)
     record = manifest.Weighing(
         rows=len(test),
         groups=None if groups is None else int(test[schema.group].nunique()),
@@ -139,6 +144,7 @@ def _comparison(  # noqa: PLR0913, PLR0917 - both sides
     other: Floats | None,
     reason: str,
     measured: Sequence[tuple[dict[str, float], bootstrap.Samples]],
+    thresholds: tuple[float, float],
 ) -> manifest.Comparison:
     tag, onnx = baseline
     if other is None or onnx is None:
@@ -146,13 +152,13 @@ def _comparison(  # noqa: PLR0913, PLR0917 - both sides
             release=tag, comparable=False, reason=reason, metrics={}, changed_decisions=None, serving=None
         )
     new, old = measured
-    threshold, confidence = rows.wanted.threshold, rows.wanted.confidence
+    confidence = rows.wanted.confidence
     return manifest.Comparison(
         release=tag,
         comparable=True,
         reason="",
         metrics={name: bootstrap.change(name, new, old, confidence) for name in rows.wanted.names},
-        changed_decisions=float(np.mean((rows.p >= threshold) != (other >= threshold))),
+        changed_decisions=float(np.mean((rows.p >= thresholds[0]) != (other >= thresholds[1]))),
         serving=serving.measure(onnx, test),
     )
 
@@ -181,7 +187,7 @@ def _text(value: Any) -> str:
 
 def _slice(rows: _Rows, column: str, value: str) -> manifest.Slice:
     try:
-        (measured,) = rows.measure([rows.p])
+        (measured,) = rows.measure([rows.p], [rows.wanted.threshold])
         found = _intervals(measured, rows.wanted)
     except DataError:  # one class or one group: there is nothing to vary
         return _unmeasured(column, value, len(rows.y))

@@ -27,6 +27,7 @@ def run(root: Path, task: WeighTask) -> Weighing:
         content_sha256=packaged.artifacts.content_sha256,
         test_sha256=documents.read_record(root / paths.PROFILE, DataSection).splits["test"].sha256,
         baseline=(packaged.baseline, baseline if baseline.is_file() else None) if packaged.baseline else None,
+        baseline_threshold=_threshold(baseline.with_name("bundle.yaml")),
     )
     tables.write_parquet(predictions, root / paths.PREDICTIONS)
     flat = {name: interval.value for name, interval in measured.metrics.items()}
@@ -34,3 +35,8 @@ def run(root: Path, task: WeighTask) -> Weighing:
     documents.write_record(root / paths.METRICS, flat)
     documents.write_record(root / paths.WEIGHING, measured)
     return measured
+
+
+def _threshold(bundle: Path) -> float | None:
+    """Return the threshold at which the last release decides, which may be another than this one's."""
+    return float(documents.read(bundle).value["threshold"]) if bundle.is_file() else None
