@@ -190,8 +190,20 @@ def _record(root: Path, entry: dict[str, Any]) -> None:
         click.echo(f"weighbridge: the attempt could not be put on record: {problem}", err=True)
 
 
+def _name(_context: click.Context, _option: click.Parameter, value: str) -> str:
+    """Refuse what is no name: it becomes a folder's."""
+    import msgspec
+
+    from weighbridge.settings import Name
+
+    try:
+        return str(msgspec.convert(value, Name))
+    except msgspec.ValidationError as problem:
+        raise click.BadParameter(f"found {value!r}: {problem}") from None
+
+
 def _run_options(function: F) -> F:
-    function = click.option("--candidate", required=True, help="Name of the candidate.")(function)
+    function = click.option("--candidate", required=True, callback=_name, help="Name of the candidate.")(function)
     return click.option("--seed", required=True, type=click.IntRange(min=0), help="Seed of the run.")(function)
 
 

@@ -8,12 +8,13 @@ parameter, and a comment beside a default must not retrain.
 import ast
 import contextlib
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import msgspec
 
 from weighbridge import documents, paths
 from weighbridge.digest import sha256_bytes, sha256_file, sha256_json
+from weighbridge.errors import SettingsError
 
 _PLUMBING = (
     "__init__", "cli", "code", "documents", "errors", "machine", "manifest", "paths", "plan", "settings", "tasks",
@@ -24,7 +25,11 @@ _NOT_COUNTED = frozenset(f"weighbridge/{name}.py" for name in _PLUMBING)
 def closure(root: Path, *modules: str) -> tuple[str, ...]:
     """Return the files (relative to *root*) of the modules and of all they import from the project.
 
-    Modules that don't lie below *root* (installed libraries) are passed over. Imports inside functions count.
+    Modules that don't lie below *root* (installed libraries) are passed over. Imports inside functions count,
+    and relative ones.
+
+    Raises:
+        SettingsError: where a file isn't Python.
     """
     found: set[str] = set()
     memory = _remembered(root)
@@ -36,7 +41,8 @@ def closure(root: Path, *modules: str) -> tuple[str, ...]:
             continue
         found.add(file)
         if file not in _NOT_COUNTED:
-            waiting.extend(target for module in _imports(root / file, memory) for target in _files(root, module))
+            modules_named = (_absolute(name, file) for name in _imports(root / file, memory))
+            waiting.extend(target for module in modules_named for target in _files(root, module))
     if len(memory) > known:
         with contextlib.suppress(OSError):
             documents.write(root / paths.IMPORTS, msgspec.json.encode(memory))
@@ -74,13 +80,31 @@ def _imports(path: Path, memory: _Memory) -> tuple[str, ...]:
 
 
 def _parsed(content: bytes, path: Path) -> tuple[str, ...]:
+    """Return the modules that are named, relative ones with their dots; a name imported from one may be one as well."""
+    try:
+        tree = ast.parse(content, filename=str(path))
+    except (SyntaxError, ValueError) as problem:
+        line = getattr(problem, "lineno", None)
+        where = f"{path}:{line}" if line else str(path)
+        raise SettingsError(f"{where}: not Python: {getattr(problem, 'msg', problem)}; mend the file") from None
     names: list[str] = []
-    for node in ast.walk(ast.parse(content, filename=str(path))):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.ImportFrom):
+            base = "." * node.level + (node.module or "")
+            names += [base, *(f"{base}{'.' if node.module else ''}{alias.name}" for alias in node.names)]
     return tuple(names)
+
+
+def _absolute(module: str, file: str) -> str:
+    """Return the full name of *module* as *file* (relative to the root) imports it."""
+    name = module.lstrip(".")
+    level = len(module) - len(name)
+    if not level:
+        return name
+    package = PurePosixPath(file).parent.parts
+    return ".".join([*package[: len(package) - level + 1], *([name] if name else [])])
 
 
 @cache

@@ -28,6 +28,7 @@ Path_ = tuple[str | int, ...]
 
 SIZE_LIMIT = 8 * 1024 * 1024
 _DEPTH_LIMIT = 50
+_DIGITS_LIMIT = 1000
 _NUMBER_AS_TEXT = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)[eE][+-]?\d+")
 _PLAIN_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float", "str", "seq", "map")}
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -135,9 +136,7 @@ def _scalar(node: Any, path: Path_, where: str, error: type[WeighbridgeError]) -
             raise error(f"{where}: {name}: YAML reads {text} as text; write {number} for the number, or quote it")
         return text
     if kind == "int":
-        if ":" in text or not re.fullmatch(r"[+-]?(0|[1-9]\d*)", text):
-            raise error(f"{where}: {name}: {text} would be read as another number; quote it, or write plain digits")
-        return int(text)
+        return _whole(text, f"{where}: {name}", error)
     if kind == "float":
         if ":" in text or "_" in text:
             raise error(f"{where}: {name}: {text} would be read as another number; quote it, or write plain digits")
@@ -149,6 +148,14 @@ def _scalar(node: Any, path: Path_, where: str, error: type[WeighbridgeError]) -
             raise error(f"{where}: {name}: YAML reads {text} as a boolean; write true or false, or quote it")
         return text in {"true", "True"}
     return None
+
+
+def _whole(text: str, where: str, error: type[WeighbridgeError]) -> int:
+    if ":" in text or not re.fullmatch(r"[+-]?(0|[1-9]\d*)", text):
+        raise error(f"{where}: {text} would be read as another number; quote it, or write plain digits")
+    if len(text) > _DIGITS_LIMIT:
+        raise error(f"{where}: a number of {len(text)} digits; quote it, or write a shorter one")
+    return int(text)
 
 
 def _with_point(text: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from weighbridge.errors import SettingsError
 from weighbridge.settings import Candidate, Config, Data, GateFile, ImportPath, Metrics, Name, Release, Section
 
 T = TypeVar("T")
@@ -83,8 +84,15 @@ class ReleaseTask(Section, frozen=True):
 
 
 def decode(text: str, kind: type[T]) -> T:
-    """Return the task in the JSON *text*, which only our own rules write."""
-    return msgspec.json.decode(text, type=kind)
+    """Return the task in the JSON *text*, as our own rules write it.
+
+    Raises:
+        SettingsError: where people wrote something else.
+    """
+    try:
+        return msgspec.json.decode(text, type=kind)
+    except msgspec.DecodeError as problem:
+        raise SettingsError(f"--settings: {problem}; expected what the rule passes, see 'snakemake -np'") from None
 
 
 def plain(value: Any) -> Any:  # a record

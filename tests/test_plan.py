@@ -1,0 +1,176 @@
+"""Each stage is told its own part of the configuration; what can't be meant is refused."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from weighbridge import documents, paths, plan, settings, tasks
+from weighbridge.errors import SettingsError
+
+ROOT = Path(__file__).parents[1]
+STAGES = ("fetch", "preprocess", "train", "evaluate", "package", "weigh", "judge", "release")
+Load = Callable[..., plan.Plan]
+
+
+@pytest.fixture
+def load(tmp_path: Path) -> Load:
+    """Load a copy of this project's configuration, with an overlay."""
+    shutil.copytree(ROOT / "config", tmp_path / "config")
+
+    def call(overlay: dict[str, Any] | None = None, *files: Path) -> plan.Plan:
+        return plan.Plan(plan.load(tmp_path, overlay, files), tmp_path)
+
+    return call
+
+
+def told(project: plan.Plan) -> dict[str, str]:
+    """Return what each stage is told."""
+    name = next(iter(project.config.candidates))
+    return {stage: project.settings_of(stage, name if stage in {"train", "evaluate"} else "") for stage in STAGES}
+
+
+def changed(before: plan.Plan, after: plan.Plan) -> set[str]:
+    old, new = told(before), told(after)
+    return {stage for stage in STAGES if old[stage] != new[stage]}
+
+
+@pytest.mark.parametrize(
+    ("overlay", "stages"),
+    [
+        ({}, set()),
+        ({"threads": 1}, set()),
+        ({"seeds": [0]}, {"package", "release"}),
+        ({"threads": 2}, {"train", "evaluate", "package", "release"}),
+        ({"metrics": {"threshold": 0.4}}, {"evaluate", "package", "weigh", "release"}),
+        ({"metrics": {"resamples": 300}}, {"weigh", "release"}),
+        ({"select": {"metric": "accuracy"}}, {"package", "release"}),
+        ({"card": {"intended_use": "Another"}}, {"judge", "release"}),
+        ({"card": {"limitations": "Others"}}, {"release"}),
+        ({"release": {"push": "origin"}}, {"release"}),
+        ({"data": {"licence": "MIT"}}, {"preprocess", "release"}),
+        ({"gates": {"small_enough": {"max": 21.0}}}, {"judge", "release"}),
+        ({"candidates": {"logistic": {"params": {"C": 2.0}}}}, {"train", "evaluate", "package", "release"}),
+        ({"candidates": {"network": {"params": {"hidden": [8]}}}}, {"package", "release"}),
+    ],
+)
+def test_a_change_is_seen_by_those_whom_it_concerns(overlay: dict[str, Any], stages: set[str], load: Load) -> None:
+    assert changed(load(), load(overlay)) == stages
+
+
+def test_what_a_stage_is_told_is_read_back(load: Load) -> None:
+    project = load()
+    kinds: dict[str, type[settings.Section]] = {
+        "train": tasks.TrainTask,
+        "judge": tasks.JudgeTask,
+        "release": tasks.ReleaseTask,
+    }
+    for stage, kind in kinds.items():
+        candidate = "network" if stage == "train" else ""
+        text = project.settings_of(stage, candidate)
+        assert tasks.decode(text, kind) == project.task(stage, candidate)
+        assert json.dumps(json.loads(text), sort_keys=True, separators=(",", ":"), ensure_ascii=False) == text
+
+
+def test_a_list_is_replaced_and_a_mapping_merged(load: Load) -> None:
+    config = load({"seeds": [7], "candidates": {"extra": {"model": "a.b:C"}}}).config
+    assert config.seeds == (7,)
+    assert set(config.candidates) == {"logistic", "boosting", "network", "extra"}
+
+
+def test_a_problem_of_an_overlay_is_not_blamed_on_the_files_line(load: Load) -> None:
+    with pytest.raises(SettingsError, match=r"config/config\.yaml with overlay.*threads: found 'two'"):
+        load({"threads": "two"})
+
+
+@pytest.mark.parametrize(
+    ("overlay", "words"),
+    [
+        ({"seeds": [1, 1]}, "expected different seeds"),
+        ({"card": {"owner": "Nobody"}}, "card.owner: found 'Nobody'; expected 'Name <"),
+        ({"data": {"split": {"test": "2013-04-01"}}}, "expected each to be later than the one before"),
+        ({"metrics": {"names": ["roc_auk"]}}, "'roc_auc'"),
+        ({"gates": {"ranks_late_flights": {"metric": "log_lost"}}}, "log_lost"),
+        ({"candidates": {"No Name": {"model": "a:b"}}}, "No Name"),
+        ({"candidates": {"x": {"model": "a b"}}}, "candidates.x.model"),
+        ({"candidates": {"x": {"model": "a:b", "params": {"api_key": "1"}}}}, "looks like a secret"),
+        ({"candidates": {"x": {"model": "a:b", "params": {"url": "http://u:p@example.org"}}}}, "looks like a secret"),
+        ({"data": {"source": "AKIA" + "A" * 16}}, "looks like a secret"),
+    ],
+)
+def test_what_can_not_be_meant_is_refused(overlay: dict[str, Any], words: str, load: Load) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load(overlay)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["tokenizer", "max_tokens", "author", "key", "secretary"])
+def test_harmless_names_are_no_secrets(key: str, load: Load) -> None:
+    load({"candidates": {"x": {"model": "a:b", "params": {key: "some text"}}}})
+
+
+def test_an_overlay_file_is_read_strictly(load: Load, tmp_path: Path) -> None:
+    (tmp_path / "over.yaml").write_text("seeds: [1]\nseeds: [2]\n")
+    with pytest.raises(SettingsError, match="duplicate key"):
+        load({"seeds": [2]}, tmp_path / "over.yaml")
+
+
+def test_an_overlay_that_is_a_program_is_refused(load: Load, tmp_path: Path) -> None:
+    (tmp_path / "over.yaml").write_text("__use_yte__: true\n")
+    with pytest.raises(SettingsError, match="__use_yte__"):
+        load({}, tmp_path / "over.yaml")
+
+
+def test_the_raw_address_follows_content_and_not_time(load: Load, tmp_path: Path) -> None:
+    raw = tmp_path / paths.RAW
+    raw.mkdir(parents=True)
+    (raw / "a.csv").write_text("1\n")
+    first = load().settings_of("fetch")
+    (raw / "a.csv").touch()
+    assert load().settings_of("fetch") == first
+    (raw / "a.csv").write_text("2\n")
+    assert load().settings_of("fetch") != first
+
+
+def test_without_raw_files_the_pointer_says_what_is_to_come(load: Load, tmp_path: Path) -> None:
+    address = "0" * 32 + ".dir"
+    documents.write(tmp_path / paths.RAW_POINTER, f"outs:\n- md5: {address}\n  path: raw\n")
+    assert json.loads(load().settings_of("fetch"))["address"] == address
+
+
+class TestDefaults:
+    """A short configuration is a whole one."""
+
+    def test_only_the_needed_keys_are_needed(self) -> None:
+        split = {"by": "time", "validation": "2013-05-01", "test": "2013-06-01", "end": "2013-07-01"}
+        data = {"fetch": "a:b", "load": "a:b", "schema": "a:C", "split": split, "source": "s", "licence": "l"}
+        words = ("owner", "project", "description", "intended_use", "business_requirements", "limitations")
+        plain = {"name": "x", "card": dict.fromkeys(words, "x"), "data": data, "candidates": {"y": {"model": "a:b"}}}
+        config = msgspec.convert(plain, settings.Config)
+        assert config.seeds == (0,)
+        assert config.metrics.threshold == 0.5
+        assert not config.release.advance_branch
+
+    @pytest.mark.parametrize("name", ["a", "flights", "a-b_c9", "9" * 64])
+    def test_names_that_are_safe_everywhere(self, name: str) -> None:
+        assert msgspec.convert(name, settings.Name) == name
+
+    @pytest.mark.parametrize(
+        "name", ["", "A", "a b", "a;b", "../a", "a/b", "-a", ".a", "a\n", "$(a)", "a" * 65, "ä", "a'b"]
+    )
+    def test_names_that_are_not(self, name: str) -> None:
+        with pytest.raises(msgspec.ValidationError):
+            msgspec.convert(name, settings.Name)
+
+    @pytest.mark.parametrize("path", ["a:b", "a.b:C.d", "_a:_b"])
+    def test_import_paths(self, path: str) -> None:
+        assert msgspec.convert(path, settings.ImportPath) == path
+
+    @pytest.mark.parametrize("path", ["a", "a:", ":b", "a:b()", "a b:c", "a:b;c", "a:b\n", "../a:b"])
+    def test_no_import_paths(self, path: str) -> None:
+        with pytest.raises(msgspec.ValidationError):
+            msgspec.convert(path, settings.ImportPath)
