@@ -220,7 +220,7 @@ def _metrics(old: Manifest, new: Manifest) -> Iterator[Difference]:
     for name in dict.fromkeys([*a.metrics, *b.metrics]):
         one, other = a.metrics.get(name), b.metrics.get(name)
         if name in paired:
-            yield paired[name]
+            yield paired[name]  # says more than two intervals that overlap or don't
         elif one is None or other is None:
             yield Difference(what=name, old=one and one.value, new=other and other.value)
         elif one != other:
@@ -232,15 +232,14 @@ def _metrics(old: Manifest, new: Manifest) -> Iterator[Difference]:
 
 
 def _paired(old: Manifest, new: Manifest) -> Iterator[Difference]:
-    """Tell the difference on the same rows, where the newer one was weighed beside the older one.
-
-    It says more than two intervals apart or overlapping: what is hard in the rows is hard for both.
-    """
+    """Tell the differences on the same rows, where the newer one was weighed beside the older one."""
     compared = new.performance.test.comparison
     if compared is None or compared.release != f"{old.model_info.name}@v{old.model_info.version}":
         return
     for name, change in compared.metrics.items():
         found = change.difference
+        if not (found.low or found.high or found.value):
+            continue
         note = f"on the same rows {found.value:+.4g}, interval {found.low:+.4g} to {found.high:+.4g}"
         yield Difference(what=name, old=change.baseline, new=change.baseline + found.value, note=note)
 
