@@ -47,11 +47,12 @@ def environment(lock: Path) -> manifest.EnvironmentSection:
     """Return what is installed, with the digest of each distribution's RECORD."""
     found: dict[str, manifest.Distribution] = {}
     for distribution in importlib.metadata.distributions():
-        name = distribution.metadata["Name"]
+        metadata = distribution.metadata  # read and parsed at each access
+        name = metadata["Name"]
         if name and name != "weighbridge" and name not in found:
             record = (distribution.read_text("RECORD") or "").encode()
             found[name] = manifest.Distribution(
-                name=name, version=distribution.version, record_sha256=sha256_bytes(record)
+                name=name, version=metadata["Version"], record_sha256=sha256_bytes(record)
             )
     return manifest.EnvironmentSection(
         python=f"{platform.python_implementation()} {platform.python_version()}",
