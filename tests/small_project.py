@@ -192,6 +192,7 @@ def make(root: Path) -> Project:
 
 def copy(project: Project, folder: Path) -> Project:
     """Copy a project with its times, so that Snakemake takes it for the same."""
+    folder.mkdir(parents=True, exist_ok=True)
     shutil.copytree(project.root, folder / "project", symlinks=True)
     return Project(folder / "project")
 

@@ -167,3 +167,36 @@ def test_after_a_change_exactly_these_jobs_run(case: str, finished: Project) -> 
     change, expected = CASES[case]
     change(finished)
     assert finished.planned() == expected
+
+
+def test_an_overlay_that_changes_nothing_runs_nothing(finished: Project) -> None:
+    (finished.root / "over.yaml").write_text("threads: 1\ngates: {ranks: {min: 0.6}}\n")
+    assert finished.planned("--configfile", "over.yaml") == NOTHING
+
+
+def test_an_overlay_may_change_a_gate(finished: Project) -> None:
+    (finished.root / "over.yaml").write_text("gates: {ranks: {min: 0.62}}\n")
+    assert finished.planned("--configfile", "over.yaml") == JUDGE
+
+
+def test_an_overlay_may_change_a_hyperparameter(finished: Project) -> None:
+    (finished.root / "over.yaml").write_text("candidates: {network: {params: {hidden: [8]}}}\n")
+    assert finished.planned("--configfile", "over.yaml") == only("network")
+
+
+def test_a_fresh_clone_of_the_results_needs_no_run(finished: Project) -> None:
+    """Without Snakemake's own memory, times decide; ``--touch`` calls all that is there current."""
+    finished.snakemake("--touch")
+    assert finished.planned() == NOTHING
+
+
+def test_the_jobs_run_the_engine_of_their_own_checkout(finished: Project) -> None:
+    """Whatever is installed: a release names the code that made it."""
+    finished.append("weighbridge/stages/judge.py", '\nprint("as edited here")\n')
+    finished.snakemake("results/verdict.yaml")
+    assert "as edited here" in finished.log("judge")
+
+
+def test_a_missing_output_is_made_again(finished: Project) -> None:
+    (finished.root / "results/verdict.yaml").unlink()
+    assert finished.planned() == JUDGE
