@@ -2,13 +2,17 @@
 
 from pathlib import Path
 
+import msgspec
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from made_rows import parts, section
 
-from weighbridge.data.tables import read_parquet, write_parquet
+from weighbridge import paths
+from weighbridge.data.tables import read_parquet, read_split, write_parquet
+from weighbridge.digest import sha256_file
 from weighbridge.errors import DataError
 
 
@@ -85,3 +89,19 @@ def test_a_column_that_is_not_there_is_named(tmp_path: Path) -> None:
     write_parquet(rows(), tmp_path / "t.parquet")
     with pytest.raises(DataError, match="no column 'z'; it has id, time, x, s, y"):
         read_parquet(tmp_path / "t.parquet", ["id", "z"])
+
+
+def test_a_split_is_read_only_as_it_was_profiled(tmp_path: Path) -> None:
+    rows = parts()
+    path = tmp_path / paths.split("test")
+    write_parquet(rows["test"], path)
+    data = section(rows)
+    split = msgspec.structs.replace(data.splits["test"], sha256=sha256_file(path))
+    data = msgspec.structs.replace(data, splits=data.splits | {"test": split})
+    assert list(read_split(tmp_path, "test", data)["id"]) == list(rows["test"]["id"])
+    write_parquet(rows["test"].assign(y=0), path)
+    with pytest.raises(DataError, match="--forcerun preprocess"):
+        read_split(tmp_path, "test", data)
+    path.unlink()
+    with pytest.raises(DataError, match="found sha256 no file"):
+        read_split(tmp_path, "test", data)

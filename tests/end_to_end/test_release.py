@@ -181,7 +181,7 @@ class TestSecondRelease:
         project, _ = twice
         records = [json.loads(path.read_text()) for path in (project.root / "runs").rglob("*.json")]
         statuses = [record["status"] for record in records if record["kind"] == "release"]
-        assert sorted(statuses) == ["rejected", "released", "released"]
+        assert sorted(statuses) == ["accepted", "accepted", "rejected"]
         assert f"ledger-count: {len(records)}" in project.git("cat-file", "tag", SECOND)
 
 

@@ -57,7 +57,7 @@ def test_a_beginning_of_two_runs_is_refused_with_both(project: Path, run: Make) 
 
 def test_a_run_that_became_a_release_leads_to_its_manifest(project: Path, release: Make) -> None:
     release("1.0.0")
-    ledger.append(project, {"status": "released", "run": "boosting-0123456789ab", "tag": "flights@v1.0.0"})
+    ledger.append(project, {"status": "accepted", "run": "boosting-0123456789ab", "tag": "flights@v1.0.0"})
     assert reference.resolve(project, "boosting-0123456789ab").title == "flights@v1.0.0"
 
 

@@ -7,8 +7,10 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import parquet
 
-from weighbridge import documents
+from weighbridge import documents, paths
+from weighbridge.digest import sha256_file
 from weighbridge.errors import DataError
+from weighbridge.manifest import DataSection
 
 _ROWS_IN_GROUP = 1 << 17
 
@@ -65,3 +67,20 @@ def _refuse_missing(path: Path, columns: list[str] | None, present: list[str]) -
     missing = [name for name in columns or [] if name not in present]
     if missing:
         raise DataError(f"{path}: no column {', '.join(map(repr, missing))}; it has {', '.join(present)}")
+
+
+def read_split(root: Path, name: str, profile: DataSection, columns: list[str] | None = None) -> pd.DataFrame:
+    """Return the rows of one split, which must be the very file that *profile* describes.
+
+    Raises:
+        DataError: where the file was edited since ``preprocess`` wrote it, or is missing or damaged.
+    """
+    path = paths.split(name)
+    expected = profile.splits[name].sha256
+    found = sha256_file(root / path) if (root / path).is_file() else "no file"
+    if found != expected:
+        raise DataError(
+            f"{path}: found sha256 {found[:12]}, expected {expected[:12]} by {paths.PROFILE}; it was edited after "
+            "'preprocess' wrote it. Run 'snakemake --cores all --forcerun preprocess'"
+        )
+    return read_parquet(root / path, columns)

@@ -295,11 +295,12 @@ def _judge_parity(name: str, gate: settings.ParityGate, evidence: Evidence) -> G
     result = _limited(name, "parity", rule, parity.largest_difference, gate.max_difference, at_least=False)
     if parity.rows < 1:
         return msgspec.structs.replace(result, verdict=INCONCLUSIVE, reason="no rows were compared")
-    if parity.changed_decisions > gate.max_changed_decisions:
-        reason = (
-            f"{parity.changed_decisions} of {parity.rows} decisions differ; at most {gate.max_changed_decisions} may"
-        )
-        return msgspec.structs.replace(result, verdict=FAIL, reason=reason)
+    changed, allowed = parity.changed_decisions, gate.max_changed_decisions
+    if changed > allowed:
+        reason = f"{changed} of {parity.rows} decisions differ; at most {allowed} may"
+        if result.verdict == PASS:  # then the decisions are what falls short
+            result = _limited(name, "parity", rule, changed, allowed, at_least=False)
+        return msgspec.structs.replace(result, reason="; ".join(filter(None, [result.reason, reason])))
     return result
 
 

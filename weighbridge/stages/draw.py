@@ -5,6 +5,7 @@ from pathlib import Path
 
 from weighbridge import documents, manifest, paths
 from weighbridge.data import tables
+from weighbridge.digest import sha256_file
 from weighbridge.evidence import curves, pictures
 
 
@@ -32,6 +33,8 @@ def run(root: Path) -> None:
     pictures.draw_all(
         root / paths.FIGURES, plots=root / paths.PLOTS, packaged=packaged, weighing=weighing, verdict=verdict
     )
+    drawn = {f"{name}.csv": sha256_file(root / paths.PLOTS / f"{name}.csv") for name in paths.PLOT_NAMES}
+    documents.write_record(root / paths.PLOTS_RECORD, drawn)
 
 
 def _points(curve: Path) -> list[dict[str, float | None]]:

@@ -14,7 +14,7 @@ def run(root: Path, candidate: str, seed: int, task: EvaluateTask) -> manifest.E
     """Score the validation rows with the native weights.
 
     Raises:
-        DataError: where a probability or a metric is no finite number.
+        DataError: where the rows were edited, a probability or a metric is no finite number.
     """
     import pandas as pd
 
@@ -22,7 +22,8 @@ def run(root: Path, candidate: str, seed: int, task: EvaluateTask) -> manifest.E
     folder = root / paths.run(candidate, seed)
     record = documents.read_record(folder / "run.yaml", manifest.RunRecord)
     fitted = native.load(folder, task.candidate, schema, seed=seed, threads=task.threads)
-    rows = tables.read_parquet(root / paths.split("validation"), [schema.id, *schema.features, schema.target])
+    data = documents.read_record(root / paths.PROFILE, manifest.DataSection)
+    rows = tables.read_split(root, "validation", data, [schema.id, *schema.features, schema.target])
     probability = fitted.probabilities(rows)
     measured = metrics.compute(task.names, rows[schema.target].to_numpy(), probability, task.threshold)
     predictions = pd.DataFrame({"id": rows[schema.id], "target": rows[schema.target], "probability": probability})

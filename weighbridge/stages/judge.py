@@ -10,6 +10,17 @@ from weighbridge.tasks import JudgeTask, plain
 
 def run(root: Path, task: JudgeTask) -> manifest.Verdict:
     """Write ``verdict.yaml``: each gate with value, bound and limit, the derived version and why."""
+    verdict = decide(root, task)
+    documents.write_record(root / paths.VERDICT, verdict)
+    for row in gates.table(verdict.gates.results):
+        print("  ".join(row))
+    reasons = "; ".join(verdict.lineage.reasons)
+    print(f"verdict: {verdict.gates.verdict}; version {verdict.version}: {reasons}")
+    return verdict
+
+
+def decide(root: Path, task: JudgeTask) -> manifest.Verdict:
+    """Return the verdict on what the stages before have left."""
     packaged = documents.read_record(root / paths.PACKAGE, manifest.Packaged)
     weighing = documents.read_record(root / paths.WEIGHING, manifest.Weighing)
     data = documents.read_record(root / paths.PROFILE, manifest.DataSection)
@@ -25,7 +36,7 @@ def run(root: Path, task: JudgeTask) -> manifest.Verdict:
         weighing=weighing,
         intended_use=task.intended_use,
     )
-    verdict = manifest.Verdict(
+    return manifest.Verdict(
         gates=manifest.Gates(
             verdict=gates.verdict(results),
             results=results,
@@ -41,11 +52,6 @@ def run(root: Path, task: JudgeTask) -> manifest.Verdict:
             code_changes=(),
         ),
     )
-    documents.write_record(root / paths.VERDICT, verdict)
-    for row in gates.table(results):
-        print("  ".join(row))
-    print(f"verdict: {verdict.gates.verdict}; version {verdict.version}: {'; '.join(derived.reasons)}")
-    return verdict
 
 
 def _previous(root: Path, baseline: str | None) -> manifest.Manifest | None:

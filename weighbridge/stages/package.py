@@ -104,7 +104,7 @@ def _build(root: Path, task: PackageTask, champion: str, record: manifest.RunRec
     fitted = native.load(run_folder, task.candidates[champion], schema, seed=seed, threads=task.threads)
     data = documents.read_record(root / paths.PROFILE, manifest.DataSection)
     interface = export.interface(schema, {feature.name: feature.missing_share for feature in data.features})
-    rows = tables.read_parquet(root / paths.split("validation"), [schema.id, *schema.features])
+    rows = tables.read_split(root, "validation", data, [schema.id, *schema.features])
     bundle.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{task.name}-", dir=bundle.parent))
     try:

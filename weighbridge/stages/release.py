@@ -6,23 +6,15 @@ from pathlib import Path
 import msgspec
 
 from weighbridge import code, documents, manifest, paths
-from weighbridge.digest import folder_entries, sha256_bytes, sha256_folder
-from weighbridge.errors import RecordError, ReleaseRefused
+from weighbridge.digest import sha256_bytes
+from weighbridge.errors import ReleaseRefused
 from weighbridge.evidence import card, gates, summary
 from weighbridge.plan import Plan
 from weighbridge.registry import commit, content, git, ledger, releases, tags
 from weighbridge.settings import Settings
+from weighbridge.stages import agreement
+from weighbridge.stages.agreement import Evidence
 from weighbridge.tasks import ReleaseTask, plain
-
-
-class Evidence(msgspec.Struct, frozen=True, kw_only=True):
-    """What the stages before have left."""
-
-    data: manifest.DataSection
-    packaged: manifest.Packaged
-    run: manifest.RunRecord
-    weighing: manifest.Weighing
-    verdict: manifest.Verdict
 
 
 def run(root: Path, task: ReleaseTask) -> manifest.Released:
@@ -34,8 +26,8 @@ def run(root: Path, task: ReleaseTask) -> manifest.Released:
         SetupError: where Git or DVC can't be used.
     """
     git.require_repository(root)
-    seen = _read(root)
-    _check_bundle(root, task, seen)
+    seen = agreement.read(root)
+    agreement.require(root, Plan(Settings(config=task.config, gates=task.gates), root), seen)
     dirty = uncommitted(root, task.config.name)
     draft = _manifest(root, task, seen, dirty)
     judged = _finish_gates(seen.verdict.gates, draft, dirty)
@@ -59,38 +51,6 @@ def run(root: Path, task: ReleaseTask) -> manifest.Released:
     )
     documents.write_record(root / paths.RELEASE, done)
     return done
-
-
-def _read(root: Path) -> Evidence:
-    packaged = documents.read_record(root / paths.PACKAGE, manifest.Packaged)
-    return Evidence(
-        data=documents.read_record(root / paths.PROFILE, manifest.DataSection),
-        packaged=packaged,
-        run=documents.read_record(root / paths.run(packaged.champion, packaged.seed) / "run.yaml", manifest.RunRecord),
-        weighing=documents.read_record(root / paths.WEIGHING, manifest.Weighing),
-        verdict=documents.read_record(root / paths.VERDICT, manifest.Verdict),
-    )
-
-
-def _check_bundle(root: Path, task: ReleaseTask, seen: Evidence) -> None:
-    """Refuse evidence that isn't about the bundle in place, or was made by other code than is here now."""
-    found = sha256_folder(folder_entries(root / paths.bundle(task.config.name)))
-    for what, expected in (
-        ("packaged", seen.packaged.artifacts.content_sha256),
-        ("weighed", seen.weighing.content_sha256),
-    ):
-        if found != expected:
-            raise RecordError(
-                f"{paths.bundle(task.config.name)}: found content {found[:12]}, expected {expected[:12]} as {what}; "
-                "the bundle was edited. Run 'snakemake --cores all --forcerun package'"
-            )
-    plan = Plan(Settings(config=task.config, gates=task.gates), root)
-    now = plan.code_digest("train", seen.packaged.champion)
-    if now != seen.run.stage_code:
-        raise RecordError(
-            f"the training code is {now[:12]} now, and was {seen.run.stage_code[:12]} when {seen.run.run} was trained; "
-            "run 'snakemake --cores all' without switching off its rerun triggers"
-        )
 
 
 def _check_baseline(root: Path, name: str, packaged: manifest.Packaged) -> None:
@@ -239,7 +199,7 @@ def _tag(root: Path, task: ReleaseTask, complete: manifest.Manifest, seen: Evide
     page = card.card(complete, _sample(root, name)).encode()
     entry = {
         "kind": "release",
-        "status": "released",
+        "status": "accepted",  # the tag, made next, holds this record
         "tag": str(tag),
         "run": seen.packaged.run,
         "content_sha256": complete.artifacts.content_sha256,
@@ -250,6 +210,7 @@ def _tag(root: Path, task: ReleaseTask, complete: manifest.Manifest, seen: Evide
     files = {
         paths.manifest(name).as_posix(): text,
         paths.card(name).as_posix(): page,
+        paths.METRICS.as_posix(): documents.dump(seen.weighing.flat()).encode(),
         **_carried(root, name),
     }
     made = commit.create(
@@ -299,5 +260,5 @@ def _carried(root: Path, name: str) -> dict[str, bytes]:
     """Return the files of the working tree that the release commit holds besides manifest and card."""
     plots = [paths.PLOTS / f"{plot}.csv" for plot in paths.PLOT_NAMES]
     ignored = [path for path in paths.IGNORED if (root / path).is_file()]
-    found = [paths.pointer(name), paths.METRICS, paths.PROCESSED_POINTER, *plots, *ignored]
+    found = [paths.pointer(name), paths.PROCESSED_POINTER, *plots, *ignored]
     return {path.as_posix(): (root / path).read_bytes() for path in found} | ledger.files(root)

@@ -14,14 +14,14 @@ from weighbridge.digest import folder_entries, sha256_json
 from weighbridge.tasks import TrainTask, plain
 from weighbridge.training import fitting, native
 
+_LEARNED_FROM = ("train", "validation")  # the latter for early stopping
 _JOB_VARIABLES = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID")
 
 
-def run_id(root: Path, candidate: str, seed: int, task: TrainTask, code: str) -> str:
+def run_id(data: manifest.DataSection, candidate: str, seed: int, task: TrainTask, code: str) -> str:
     """Return the run's id: the candidate's name and a digest of everything that goes into the training."""
-    data = documents.read_record(root / paths.PROFILE, manifest.DataSection)
     inputs = {
-        "data": {name: data.splits[name].sha256 for name in ("train", "validation")},
+        "data": {name: data.splits[name].sha256 for name in _LEARNED_FROM},
         "code": code,
         "settings": plain(task),
         "seed": seed,
@@ -34,14 +34,16 @@ def run(root: Path, candidate: str, seed: int, task: TrainTask, code: str) -> ma
     """Train, and write the run's folder; each file appears whole, ``run.yaml`` last.
 
     Raises:
+        DataError: where the rows were edited since ``preprocess`` wrote them.
         ModelError: where the model can't be built, fitted or saved.
     """
     watch = machine.Stopwatch()
-    identity = run_id(root, candidate, seed, task, code)
+    data = documents.read_record(root / paths.PROFILE, manifest.DataSection)
+    identity = run_id(data, candidate, seed, task, code)
     print(f"run {identity}")
     schema = schema_at(task.data_schema)
     columns = [*schema.features, schema.target]
-    train, validation = (tables.read_parquet(root / paths.split(name), columns) for name in ("train", "validation"))
+    train, validation = (tables.read_split(root, name, data, columns) for name in _LEARNED_FROM)
     fitted = fitting.fit(task.candidate, schema, train, validation, seed=seed, threads=task.threads, progress=_progress)
     folder = root / paths.run(candidate, seed)
     folder.mkdir(parents=True, exist_ok=True)

@@ -14,25 +14,24 @@ def run(root: Path, task: WeighTask) -> Weighing:
     """Run ``model.onnx``, and the last release's, on the test rows; write metrics and predictions.
 
     Raises:
-        DataError: where predictions are no finite numbers, or the test rows hold one class only.
+        DataError: where the test rows were edited or hold one class only, or predictions are no finite numbers.
     """
     packaged = documents.read_record(root / paths.PACKAGE, Packaged)
+    data = documents.read_record(root / paths.PROFILE, DataSection)
     schema = schema_at(task.data_schema)
     baseline = root / paths.BASELINE / "model.onnx"
     measured, predictions = weighing.weigh(
         onnx=root / paths.bundle(task.name) / "model.onnx",
-        test=tables.read_parquet(root / paths.split("test")),
+        test=tables.read_split(root, "test", data),
         schema=schema,
         metrics=task.metrics,
         content_sha256=packaged.artifacts.content_sha256,
-        test_sha256=documents.read_record(root / paths.PROFILE, DataSection).splits["test"].sha256,
+        test_sha256=data.splits["test"].sha256,
         baseline=(packaged.baseline, baseline if baseline.is_file() else None) if packaged.baseline else None,
         baseline_threshold=_threshold(baseline.with_name("bundle.yaml")),
     )
     tables.write_parquet(predictions, root / paths.PREDICTIONS)
-    flat = {name: interval.value for name, interval in measured.metrics.items()}
-    flat |= {"latency_ms": measured.serving.latency_ms_p50, "size_mib": measured.serving.size_mib}
-    documents.write_record(root / paths.METRICS, flat)
+    documents.write_record(root / paths.METRICS, measured.flat())
     documents.write_record(root / paths.WEIGHING, measured)
     return measured
 

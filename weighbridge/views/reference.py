@@ -135,7 +135,7 @@ def _from_ledger(root: Path, run: str, name: str) -> Found | None:
     """Return the release that a run became, else the newest entry that names the run."""
     entries = [entry for entry in _entries(root) if entry.get("run") == run]
     for entry in reversed(entries):
-        if entry.get("status") == "released":
+        if entry.get("status") == "accepted":
             released = _release(root, str(entry.get("tag")), name)
             if released:
                 return released

@@ -70,6 +70,7 @@ rule draw:
             )
             for name in paths.FIGURE_NAMES
         ],
+        paths.PLOTS_RECORD,
         plots=[paths.PLOTS / f"{name}.csv" for name in paths.PLOT_NAMES],
     log:
         "logs/draw.log",

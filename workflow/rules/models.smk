@@ -35,7 +35,7 @@ rule evaluate_run:
     """Measure one run on the validation rows."""
     input:
         run="results/runs/{candidate}/{seed}/run.yaml",
-        table=paths.split("validation"),
+        table=[paths.split("validation"), paths.PROFILE],
         code=code("evaluate"),
     output:
         "results/runs/{candidate}/{seed}/validation.yaml",

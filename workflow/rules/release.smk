@@ -9,6 +9,7 @@ rule release:
         bundle=paths.bundle_files(project.config.name),
         pointers=[paths.pointer(project.config.name), paths.PROCESSED_POINTER],
         plots=[paths.PLOTS / f"{name}.csv" for name in paths.PLOT_NAMES],
+        drawn=paths.PLOTS_RECORD,
         code=code("release"),
     output:
         paths.RELEASE,
