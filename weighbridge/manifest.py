@@ -469,6 +469,11 @@ class Weighing(Record, frozen=True):
     content_sha256: str
     """Digest of the bundle that was weighed."""
 
+    def flat(self) -> dict[str, float]:
+        """Return one number a name, as DVC compares metrics."""
+        measured = {name: interval.value for name, interval in self.metrics.items()}
+        return measured | {"latency_ms": self.serving.latency_ms_p50, "size_mib": self.serving.size_mib}
+
 
 class Performance(Record, frozen=True):
     """All that is known of how well the model does."""
