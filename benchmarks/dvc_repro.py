@@ -1,15 +1,15 @@
 """The same jobs under ``dvc repro``.
 
-Measured: CPU and wall-clock seconds of ``snakemake --cores 2 evaluate`` in a fresh clone that has its raw data:
-preprocessing, nine trainings, nine evaluations; against those of the peer.
+Measured: in fresh clones that have their raw data, preprocessing, nine trainings and nine evaluations, against the
+same under the peer: seconds on the clock of ``snakemake --cores 2 evaluate``, which is what a user waits for; and
+seconds of CPU of ``snakemake --cores 1 evaluate``, which tell what each tool adds to the jobs. On one core, since DVC
+runs its stages one after the other: two jobs at once share caches and often a physical core, and the same work then
+counts for a third more seconds of CPU (these are printed too).
 
 Peer: ``dvc repro`` in another clone with the same raw data, with one DVC stage for each of Snakemake's jobs: the very
 same commands, and as ``deps`` and ``outs`` the very same files, as Snakemake has them on record. Outputs have
 ``cache: false``, so that neither of the two stores a copy. Packaging and what comes after aren't part of it, since
 they use DVC themselves.
-
-DVC runs its stages one after the other; so the CPU figure tells what each tool adds to the jobs, and the wall-clock
-figure what a user waits for.
 """
 
 import csv
@@ -27,14 +27,17 @@ RATIO_GOAL = 1.0
 
 def main() -> None:
     """Run, print and judge."""
-    with clone() as root, clone() as other:
-        snakemake(root, "fetch")
-        ours = snakemake(root, "evaluate")
+    with clone() as root, clone() as single, clone() as other:
+        for place in (root, single):
+            snakemake(place, "fetch")
+        parallel = snakemake(root, "evaluate")
+        serial = snakemake(single, "evaluate", cores=1)
         theirs = _repro(_stages(root), root, other)
-    print(f"  snakemake {ours.cpu:.1f} s of CPU, {ours.wall:.1f} s; dvc repro {theirs.cpu:.1f} s, {theirs.wall:.1f} s")
+    for name, cost in (("snakemake, 2 cores", parallel), ("snakemake, 1 core", serial), ("dvc repro", theirs)):
+        print(f"  {name}: {cost.cpu:.1f} s of CPU, {cost.wall:.1f} s")
     finish(
-        Figure("dvc_repro_wall_ratio", ours.wall / theirs.wall, RATIO_GOAL),
-        Figure("dvc_repro_cpu_ratio", ours.cpu / theirs.cpu, RATIO_GOAL),
+        Figure("dvc_repro_wall_ratio", parallel.wall / theirs.wall, RATIO_GOAL),
+        Figure("dvc_repro_cpu_ratio", serial.cpu / theirs.cpu, RATIO_GOAL),
     )
 
 

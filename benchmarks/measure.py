@@ -105,9 +105,9 @@ def clone() -> Iterator[Path]:
         yield target
 
 
-def snakemake(root: Path, *arguments: str) -> Cost:
-    """Run the pipeline of the checkout *root* with this environment's tools, on two cores."""
-    return run(["snakemake", "--cores", "2", "--nocolor", *arguments], root, environment(root))
+def snakemake(root: Path, *arguments: str, cores: int = 2) -> Cost:
+    """Run the pipeline of the checkout *root* with this environment's tools."""
+    return run(["snakemake", "--cores", str(cores), "--nocolor", *arguments], root, environment(root))
 
 
 def interleaved(times: int, *measures: Callable[[], T]) -> list[list[T]]:
