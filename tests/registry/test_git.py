@@ -197,3 +197,30 @@ def test_no_hook_of_the_users_runs(repository: Path) -> None:
     head = git.head(repository)
     assert subprocess.run(["git", "tag", "x"], cwd=repository, check=False, capture_output=True).returncode
     git.run(repository, "update-ref", "refs/tags/x", head)
+
+
+@pytest.mark.parametrize("folder", ["", "inner"])
+def test_contents_are_compared_where_status_is_silent(folder: str, repository: Path, sh: Sh) -> None:
+    root = repository / folder
+    root.mkdir(exist_ok=True)
+    for name in ("same.py", "hidden.py", "gone.py"):
+        (root / name).write_text("one = 1\n")
+    sh(root, "git", "add", ".")
+    sh(root, "git", "commit", "--quiet", "--message=Three")
+    sh(root, "git", "update-index", "--assume-unchanged", "hidden.py", "gone.py")
+    (root / "hidden.py").write_text("one = 2\n")
+    (root / "gone.py").unlink()
+    (root / ".git/info/exclude" if not folder else root / ".gitignore").write_text("ignored.py\n")
+    (root / "ignored.py").write_text("")
+    names = ["gone.py", "hidden.py", "ignored.py", "same.py"]
+    assert git.dirty_files(root, names) == ()
+    assert git.unlike_head(root, names) == ("gone.py", "hidden.py", "ignored.py")
+    assert git.unlike_head(root, []) == ()
+
+
+def test_line_ends_that_git_converts_are_no_difference(repository: Path, sh: Sh) -> None:
+    (repository / ".gitattributes").write_text("*.py text eol=crlf\n")
+    (repository / "code.py").write_bytes(b"one = 1\r\n")
+    sh(repository, "git", "add", ".")
+    sh(repository, "git", "commit", "--quiet", "--message=Windows")
+    assert git.unlike_head(repository, ["code.py"]) == ()

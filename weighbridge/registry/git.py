@@ -171,6 +171,21 @@ def dirty_files(root: Path, paths: Sequence[str], generated: Sequence[str] = ())
     return tuple(sorted(path for path in found if not any(_below(path, folder) for folder in generated)))
 
 
+def unlike_head(root: Path, files: Sequence[str]) -> tuple[str, ...]:
+    """Return those of *files* (paths relative to *root*) whose content HEAD doesn't hold.
+
+    Contents are compared, after Git's own filters: ``git status`` says nothing of a file that is ignored, or marked
+    with ``update-index --assume-unchanged``.
+    """
+    listing = run(root, "ls-tree", "-r", "-z", "HEAD").decode(errors="surrogateescape")
+    entries = (line.partition("\t") for line in listing.split("\0") if line)
+    held = {path: about.split(" ")[2] for about, _, path in entries}
+    there = [name for name in files if (root / name).is_file()]
+    objects = run(root, "hash-object", "--", *there).decode().split() if there else []
+    found = dict(zip(there, objects, strict=True))
+    return tuple(sorted({name for name in files if found.get(name) != held.get(name)}))
+
+
 def _below(path: str, folder: str) -> bool:
     folder = folder.rstrip("/")
     return path == folder or path.startswith(f"{folder}/")

@@ -16,6 +16,8 @@ from weighbridge.stages import agreement
 from weighbridge.stages.agreement import Evidence
 from weighbridge.tasks import ReleaseTask, plain
 
+_STAGES = ("fetch", "preprocess", "train", "evaluate", "package", "weigh", "judge", "draw", "release")
+
 
 def run(root: Path, task: ReleaseTask) -> manifest.Released:
     """Tag the bundle, or say that this content is released already.
@@ -27,9 +29,11 @@ def run(root: Path, task: ReleaseTask) -> manifest.Released:
     """
     git.require_repository(root)
     seen = agreement.read(root)
-    agreement.require(root, Plan(Settings(config=task.config, gates=task.gates), root), seen)
-    dirty = uncommitted(root, task.config.name)
-    draft = _manifest(root, task, seen, dirty)
+    plan = Plan(Settings(config=task.config, gates=task.gates), root)
+    agreement.require(root, plan, seen)
+    sources = _sources(plan, seen.packaged.champion)
+    dirty = uncommitted(root, task.config.name, sources)
+    draft = _manifest(root, task, seen, _code(root, sources, dirty))
     judged = _finish_gates(seen.verdict.gates, draft, dirty)
     same = releases.with_content(root, task.config.name, seen.packaged.artifacts.content_sha256)
     if judged.verdict != "pass":
@@ -63,14 +67,25 @@ def _check_baseline(root: Path, name: str, packaged: manifest.Packaged) -> None:
         )
 
 
-def uncommitted(root: Path, name: str) -> tuple[str, ...]:
-    """Return what differs from HEAD among the files a release is made of, and raw data that isn't its pointer's."""
-    files = git.dirty_files(root, paths.SOURCES, generated=paths.generated(name))
+def _sources(plan: Plan, champion: str) -> dict[str, tuple[str, ...]]:
+    """Return the source files of each stage."""
+    candidate = {"train": champion, "evaluate": champion}
+    return {stage: tuple(plan.code_of(stage, candidate.get(stage, ""))) for stage in _STAGES}
+
+
+def uncommitted(root: Path, name: str, sources: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """Return what differs from HEAD among the files a release is made of, and raw data that isn't its pointer's.
+
+    Of the code that has run, contents are compared as well: Git's status tells nothing of a file that it ignores.
+    """
+    files = set(git.dirty_files(root, paths.SOURCES, generated=paths.generated(name)))
+    settings = [path.as_posix() for path in (paths.CONFIG, paths.GATES, paths.LOCK)]
+    files |= set(git.unlike_head(root, sorted({*settings, *(file for stage in sources.values() for file in stage)})))
     pointer = root / paths.RAW_POINTER
     expected = content.pointer_address(pointer) if pointer.is_file() else None
     if content.folder_address(root / paths.RAW)[0] != expected:
-        files = (*files, f"{paths.RAW} (differs from {paths.RAW_POINTER}: run 'dvc add {paths.RAW}', then commit)")
-    return files
+        files.add(f"{paths.RAW} (differs from {paths.RAW_POINTER}: run 'dvc add {paths.RAW}', then commit)")
+    return tuple(sorted(files))
 
 
 def _finish_gates(judged: manifest.Gates, draft: manifest.Manifest, dirty: tuple[str, ...]) -> manifest.Gates:
@@ -121,7 +136,7 @@ def _rejection(seen: Evidence, judged: manifest.Gates) -> dict[str, object]:
     }
 
 
-def _manifest(root: Path, task: ReleaseTask, seen: Evidence, dirty: tuple[str, ...]) -> manifest.Manifest:
+def _manifest(root: Path, task: ReleaseTask, seen: Evidence, made_by: manifest.CodeSection) -> manifest.Manifest:
     config = task.config
     weighing, packaged = seen.weighing, seen.packaged
     version = seen.verdict.version
@@ -145,7 +160,7 @@ def _manifest(root: Path, task: ReleaseTask, seen: Evidence, dirty: tuple[str, .
             performance=performance | {"latency_ms": weighing.serving.latency_ms_p50},
         ),
         data=seen.data,
-        code=_code(root, task, seen, dirty),
+        code=made_by,
         environment=seen.run.environment,
         hardware=msgspec.structs.replace(seen.run.hardware, required_memory_mib=needed),
         parameters=msgspec.structs.replace(seen.run.parameters, settings=plain(task)),
@@ -169,17 +184,14 @@ def _manifest(root: Path, task: ReleaseTask, seen: Evidence, dirty: tuple[str, .
     )
 
 
-def _code(root: Path, task: ReleaseTask, seen: Evidence, dirty: tuple[str, ...]) -> manifest.CodeSection:
-    plan = Plan(Settings(config=task.config, gates=task.gates), root)
-    stages = ("fetch", "preprocess", "train", "evaluate", "package", "weigh", "judge", "draw", "release")
-    candidate = {"train": seen.packaged.champion, "evaluate": seen.packaged.champion}
+def _code(root: Path, sources: dict[str, tuple[str, ...]], dirty: tuple[str, ...]) -> manifest.CodeSection:
     return manifest.CodeSection(
         commit=git.head(root),
         branch=git.branch(root) or "",
         repository=git.remote_url(root) or "",
         dirty_files=dirty,
         dirty_sha256=git.dirty_sha256(root, dirty) if dirty else None,
-        stages={stage: code.digest(root, tuple(plan.code_of(stage, candidate.get(stage, "")))) for stage in stages},
+        stages={stage: code.digest(root, files) for stage, files in sources.items()},
     )
 
 

@@ -1,0 +1,106 @@
+"""Before a tag is made, all records must be about one thing; what Snakemake's times don't show is found here."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import small_project
+from small_project import Project
+
+pytestmark = pytest.mark.slow
+
+FIRST, SECOND = "small@v1.0.0", "small@v1.1.0"
+
+
+@pytest.fixture(scope="module")
+def changed(done: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The project with another model than the released one, all but released. Not to be changed."""
+    project = small_project.copy(done, tmp_path_factory.mktemp("changed"))
+    project.edit("config/config.yaml", "C: 1.0", "C: 0.01")
+    project.commit("Regularise more")
+    project.snakemake("judge", "draw")
+    return project
+
+
+@pytest.fixture
+def ready(changed: Project, tmp_path: Path) -> Project:
+    """A copy of it to play with."""
+    return small_project.copy(changed, tmp_path)
+
+
+def check_out(project: Project, path: str) -> None:
+    """Lay the first release's version of a file into the working tree, as ``git checkout`` does."""
+    (project.root / path).write_text(project.sh("git", "show", f"{FIRST}:{path}"))
+
+
+def commit(project: Project, old: str, new: str) -> None:
+    """Change the settings, and run nothing."""
+    project.edit("config/config.yaml", old, new)
+    project.commit(f"{old} becomes {new}")
+
+
+def forge_verdict(project: Project) -> None:
+    """Let a gate fail, and say that it passed."""
+    project.edit("config/gates.yaml", "min: 0.6", "min: 0.99")
+    project.commit("Ask for too much")
+    assert project.stage("judge").code == 0
+    verdict = project.read("results/verdict.yaml")
+    assert 'verdict: "fail"' in verdict
+    (project.root / "results/verdict.yaml").write_text(verdict.replace('verdict: "fail"', 'verdict: "pass"'))
+
+
+CASES: dict[str, tuple[Callable[[Project], None], str, str]] = {
+    "older pointer": (lambda p: check_out(p, "models/small.dvc"), "models/small.dvc: found", "package"),
+    "older plot": (lambda p: check_out(p, "models/plots/roc.csv"), "models/plots/roc.csv: found", "draw"),
+    "forged verdict": (forge_verdict, "verdict in results/verdict.yaml: found pass, expected fail", "judge"),
+    "other parameters": (lambda p: commit(p, "C: 0.01", "C: 0.5"), "parameters of the champion", "train"),
+    "other seeds": (
+        lambda p: commit(p, "seeds: [0, 1]", "seeds: [0]"),
+        "seeds: found (0, 1), expected (0,)",
+        "package",
+    ),
+    "other metrics": (lambda p: commit(p, "resamples: 200", "resamples: 300"), "settings of the metrics", "weigh"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_disagrees_is_named_with_the_stage_to_run_again(case: str, ready: Project) -> None:
+    disturb, named, again = CASES[case]
+    disturb(ready)
+    found = ready.stage("release")
+    assert found.code == 2, found.text
+    assert "Traceback" not in found.text
+    assert named in found.text
+    assert f"--forcerun {again}'" in found.text
+    assert ready.tags() == [FIRST]
+
+
+def test_the_named_stage_mends_it(ready: Project) -> None:
+    check_out(ready, "models/small.dvc")
+    assert "--forcerun package" in ready.refused()
+    ready.snakemake("--forcerun", "package")
+    released = ready.sh("git", "show", f"{SECOND}:models/small.dvc")
+    assert released != ready.sh("git", "show", f"{FIRST}:models/small.dvc")
+
+
+def test_metrics_for_dvc_are_those_of_the_weighing(ready: Project) -> None:
+    check_out(ready, "models/metrics.yaml")
+    old = ready.read("models/metrics.yaml")
+    assert ready.stage("release").code == 0
+    assert ready.sh("git", "show", f"{SECOND}:models/metrics.yaml") != old
+
+
+@pytest.mark.parametrize("way", ["ignored", "assumed unchanged"])
+def test_code_that_git_status_does_not_see_is_named(way: str, ready: Project) -> None:
+    if way == "ignored":
+        ready.append(".git/info/exclude", "project/extra.py\n")
+        ready.append("project/dataset.py", "\nfrom project import extra  # noqa: E402, F401\n")
+        (ready.root / "project/extra.py").write_text("")
+        ready.commit("Use what is ignored")
+    else:
+        ready.git("update-index", "--assume-unchanged", "project/dataset.py")
+        ready.append("project/dataset.py", "\n# Not committed.\n")
+    found = ready.stage("release")
+    assert found.code == 1, found.text
+    assert f"uncommitted: project/{'extra' if way == 'ignored' else 'dataset'}.py" in found.text
+    assert ready.tags() == [FIRST]
