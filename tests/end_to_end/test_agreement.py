@@ -104,3 +104,42 @@ def test_code_that_git_status_does_not_see_is_named(way: str, ready: Project) ->
     assert found.code == 1, found.text
     assert f"uncommitted: project/{'extra' if way == 'ignored' else 'dataset'}.py" in found.text
     assert ready.tags() == [FIRST]
+
+
+def test_an_overlay_loosens_no_gate_of_a_release(ready: Project) -> None:
+    ready.edit("config/gates.yaml", "min: 0.6", "min: 0.99")
+    ready.commit("Ask for too much")
+    (ready.root / "loose.yaml").write_text("gates:\n  ranks: {min: 0.6}\n")
+    text = ready.refused("--configfile", "loose.yaml")
+    assert "config/gates.yaml (an overlay says otherwise" in text
+    assert ready.tags() == [FIRST]
+
+
+def test_an_overlay_may_say_where_a_release_goes(ready: Project) -> None:
+    (ready.root / "here.yaml").write_text("release: {advance_branch: true}\n")
+    ready.snakemake("--configfile", "here.yaml")
+    assert ready.git("rev-parse", "main") == ready.git("rev-parse", f"{SECOND}^{{commit}}")
+
+
+DAMAGE = {
+    "a curve of words": ("draw", "results/runs/network/0/curve.csv", "epoch,train_loss\n1,low\n", "no learning curve"),
+    "a curve too wide": ("draw", "results/runs/network/0/curve.csv", "epoch,train_loss\n1,2,3\n", "no learning curve"),
+    "an empty evaluation": ("package", "results/runs/network/0/validation.yaml", "", "validation.yaml"),
+    "another run's evaluation": (
+        "package",
+        "results/runs/network/0/validation.yaml",
+        'run: "network-0123456789ab"\ncandidate: "network"\nseed: 0\nmetrics: {accuracy: 0.9}\n',
+        "run.yaml says network-",
+    ),
+    "a package of another shape": ("weigh", "results/package.yaml", "[]", "package.yaml:1: found a list"),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGE)
+def test_a_damaged_record_is_refused_by_the_stage_that_reads_it(case: str, finished: Project) -> None:
+    stage, path, text, words = DAMAGE[case]
+    (finished.root / path).write_text(text)
+    found = finished.stage(stage)
+    assert found.code == 2, found.text
+    assert words in found.text
+    assert "Traceback" not in found.text

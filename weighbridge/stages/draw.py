@@ -6,6 +6,7 @@ from pathlib import Path
 from weighbridge import documents, manifest, paths
 from weighbridge.data import tables
 from weighbridge.digest import sha256_file
+from weighbridge.errors import RecordError
 from weighbridge.evidence import curves, pictures
 
 
@@ -38,6 +39,16 @@ def run(root: Path) -> None:
 
 
 def _points(curve: Path) -> list[dict[str, float | None]]:
-    """Return the points of a learning curve, empty where the estimator has none."""
+    """Return the points of a learning curve, empty where the estimator has none.
+
+    Raises:
+        RecordError: where the file was damaged.
+    """
     with curve.open(encoding="utf-8", newline="") as stream:
-        return [{name: float(cell) if cell else None for name, cell in row.items()} for row in csv.DictReader(stream)]
+        rows = list(csv.DictReader(stream, restkey="more"))
+    try:
+        return [{name: float(cell) if cell else None for name, cell in row.items()} for row in rows]
+    except (TypeError, ValueError) as problem:
+        raise RecordError(
+            f"{curve}: no learning curve ({problem}); run 'snakemake --cores all --forcerun train'"
+        ) from None

@@ -73,15 +73,30 @@ def run(root: Path, task: PackageTask) -> manifest.Packaged:
 def _score(root: Path, candidate: str, task: PackageTask) -> manifest.CandidateScore:
     seeds = []
     for seed in task.seeds:
-        seen = documents.read_record(root / paths.run(candidate, seed) / "validation.yaml", manifest.Evaluation)
+        seen = _evaluation(root / paths.run(candidate, seed), task.metric)
         seeds.append(manifest.SeedScore(seed=seed, run=seen.run, metrics=seen.metrics))
-    names = list(seeds[0].metrics)
+    names = [name for name in seeds[0].metrics if all(name in score.metrics for score in seeds)]
     values = {name: [score.metrics[name] for score in seeds] for name in names}
     return manifest.CandidateScore(
         seeds=tuple(seeds),
         mean={name: statistics.fmean(found) for name, found in values.items()},
         deviation={name: statistics.stdev(found) if len(found) > 1 else 0.0 for name, found in values.items()},
     )
+
+
+def _evaluation(folder: Path, metric: str) -> manifest.Evaluation:
+    """Return a run's evaluation, which must be of the run that lies there and hold the metric that decides."""
+    seen = documents.read_record(folder / "validation.yaml", manifest.Evaluation)
+    record = documents.read_record(folder / "run.yaml", manifest.RunRecord)
+    wrong = []
+    if seen.run != record.run:
+        wrong.append(f"found run {seen.run}, run.yaml says {record.run}")
+    if metric not in seen.metrics:
+        wrong.append(f"no metric {metric}, by which the champion is chosen")
+    if wrong:
+        again = "run 'snakemake --cores all --forcerun evaluate_run'"
+        raise RecordError(f"{folder / 'validation.yaml'}: {'; '.join(wrong)}; {again}")
+    return seen
 
 
 def choose(scores: dict[str, manifest.CandidateScore], metric: str) -> tuple[str, int]:

@@ -1,6 +1,7 @@
 """release: the manifest, complete, on a commit beside the branch, under an annotated tag; or a refusal."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -9,7 +10,7 @@ from weighbridge import code, documents, manifest, paths
 from weighbridge.digest import sha256_bytes
 from weighbridge.errors import ReleaseRefused
 from weighbridge.evidence import card, gates, summary
-from weighbridge.plan import Plan
+from weighbridge.plan import Plan, load
 from weighbridge.registry import commit, content, git, ledger, releases, tags
 from weighbridge.settings import Settings
 from weighbridge.stages import agreement
@@ -32,7 +33,7 @@ def run(root: Path, task: ReleaseTask) -> manifest.Released:
     plan = Plan(Settings(config=task.config, gates=task.gates), root)
     agreement.require(root, plan, seen)
     sources = _sources(plan, seen.packaged.champion)
-    dirty = uncommitted(root, task.config.name, sources)
+    dirty = uncommitted(root, plan.settings, sources)
     draft = _manifest(root, task, seen, _code(root, sources, dirty))
     judged = _finish_gates(seen.verdict.gates, draft, dirty)
     same = releases.with_content(root, task.config.name, seen.packaged.artifacts.content_sha256)
@@ -73,19 +74,29 @@ def _sources(plan: Plan, champion: str) -> dict[str, tuple[str, ...]]:
     return {stage: tuple(plan.code_of(stage, candidate.get(stage, ""))) for stage in _STAGES}
 
 
-def uncommitted(root: Path, name: str, sources: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
+def uncommitted(root: Path, settings: Settings, sources: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
     """Return what differs from HEAD among the files a release is made of, and raw data that isn't its pointer's.
 
     Of the code that has run, contents are compared as well: Git's status tells nothing of a file that it ignores.
     """
-    files = set(git.dirty_files(root, paths.SOURCES, generated=paths.generated(name)))
-    settings = [path.as_posix() for path in (paths.CONFIG, paths.GATES, paths.LOCK)]
-    files |= set(git.unlike_head(root, sorted({*settings, *(file for stage in sources.values() for file in stage)})))
+    files = set(git.dirty_files(root, paths.SOURCES, generated=paths.generated(settings.config.name)))
+    fixed = [path.as_posix() for path in (paths.CONFIG, paths.GATES, paths.LOCK)]
+    files |= set(git.unlike_head(root, sorted({*fixed, *(file for stage in sources.values() for file in stage)})))
+    files |= set(_overlaid(root, settings))
     pointer = root / paths.RAW_POINTER
     expected = content.pointer_address(pointer) if pointer.is_file() else None
     if content.folder_address(root / paths.RAW)[0] != expected:
         files.add(f"{paths.RAW} (differs from {paths.RAW_POINTER}: run 'dvc add {paths.RAW}', then commit)")
     return tuple(sorted(files))
+
+
+def _overlaid(root: Path, settings: Settings) -> Iterator[str]:
+    """Yield the files of ``config/`` that an overlay overrules; where a release goes to is no part of what it is."""
+    written = load(root)
+    config = msgspec.structs.replace(settings.config, release=written.config.release)
+    for path, used, said in ((paths.CONFIG, config, written.config), (paths.GATES, settings.gates, written.gates)):
+        if used != said:
+            yield f"{path} (an overlay says otherwise: write that into the file, then commit)"
 
 
 def _finish_gates(judged: manifest.Gates, draft: manifest.Manifest, dirty: tuple[str, ...]) -> manifest.Gates:
