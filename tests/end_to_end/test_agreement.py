@@ -143,3 +143,13 @@ def test_a_damaged_record_is_refused_by_the_stage_that_reads_it(case: str, finis
     assert found.code == 2, found.text
     assert words in found.text
     assert "Traceback" not in found.text
+
+
+def test_what_a_killed_job_left_is_swept_away(finished: Project) -> None:
+    left_over = [finished.root / "models/.small-abcd_234", finished.root / "data/.raw-abcd_234"]
+    for folder in left_over:
+        folder.mkdir()
+        (folder / "part").write_text("half")
+    for stage in ("fetch", "package"):
+        assert finished.stage(stage).code == 0
+    assert not any(folder.exists() for folder in left_over)

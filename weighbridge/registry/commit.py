@@ -252,7 +252,15 @@ def push(root: Path, remote: str, tag: str, branch: str | None = None) -> None:
     rejected = [line for line in done.stdout.split(b"\n") if line.startswith(b"!")]
     reason = git.last_words(b"\n".join(rejected) + b"\n" + done.stderr, lines=4)
     reason = re.sub(r"\s+", " ", reason)
+    where = git.without_credentials(remote)
+    if b"(already exists)" in done.stdout:
+        back = f"`git reset --keep {tag}^`, " if branch else ""
+        raise SetupError(
+            f"{where} has another release of the name {tag} already ({reason}); someone was faster. Take theirs "
+            f"and weigh against it: {back}`git tag -d {tag}`, `git fetch {where} --tags`, "
+            "`snakemake --cores all --forcerun package`"
+        )
     raise SetupError(
-        f"{tag} is released here but wasn't pushed to {git.without_credentials(remote)}: {reason}; "
-        f"mend it and run `git push --atomic {git.without_credentials(remote)} {tag}`"
+        f"{tag} is released here but wasn't pushed to {where}: {reason}; "
+        f"mend it and run `git push --atomic {where} {tag}`"
     )

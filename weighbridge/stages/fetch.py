@@ -25,6 +25,8 @@ def run(root: Path, task: FetchTask) -> Raw:
     """
     folder, pointer = root / paths.RAW, root / paths.RAW_POINTER
     expected = content.pointer_address(pointer) if pointer.is_file() else None
+    for left_over in folder.parent.glob(".raw-????????"):  # by a killed job; Git would call it uncommitted
+        shutil.rmtree(left_over, ignore_errors=True)
     anew = not _has_files(folder) and not (expected and content.pull(root, pointer))
     if anew:
         _fetch_anew(root, task.fetch, expected)

@@ -121,6 +121,8 @@ def _build(root: Path, task: PackageTask, champion: str, record: manifest.RunRec
     interface = export.interface(schema, {feature.name: feature.missing_share for feature in data.features})
     rows = tables.read_split(root, "validation", data, [schema.id, *schema.features])
     bundle.parent.mkdir(parents=True, exist_ok=True)
+    for left_over in bundle.parent.glob(f".{task.name}-????????"):  # by a killed job; Git would call it uncommitted
+        shutil.rmtree(left_over, ignore_errors=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{task.name}-", dir=bundle.parent))
     try:
         temporary.chmod(0o755)
