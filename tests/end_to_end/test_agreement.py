@@ -1,5 +1,6 @@
 """Before a tag is made, all records must be about one thing; what Snakemake's times don't show is found here."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -153,3 +154,15 @@ def test_what_a_killed_job_left_is_swept_away(finished: Project) -> None:
     for stage in ("fetch", "package"):
         assert finished.stage(stage).code == 0
     assert not any(folder.exists() for folder in left_over)
+
+
+def test_a_clone_without_the_last_bundle_comes_as_far_as_the_verdict(ready: Project) -> None:
+    """Tags come with a clone, content doesn't where the remote is a folder of another machine."""
+    shutil.rmtree(ready.root / ".dvc/cache")
+    for stage in ("package", "weigh", "judge", "draw"):
+        assert ready.stage(stage).code == 0
+    found = ready.stage("release")
+    assert found.code == 1, found.text
+    assert f"the bundle of {FIRST} isn't at hand" in found.text
+    assert "inconclusive" in found.text
+    assert ready.tags() == [FIRST]

@@ -123,7 +123,10 @@ def _baseline_predictions(baseline: Baseline | None, test: pd.DataFrame) -> tupl
         return None, ""
     tag, onnx = baseline
     if onnx is None:
-        return None, f"the bundle of {tag} isn't at hand: neither DVC's cache nor its remote has it"
+        return None, (
+            f"the bundle of {tag} isn't at hand: neither DVC's cache nor its remote has it. `dvc push` it where it was "
+            "made, then run 'snakemake --cores all --forcerun package'"
+        )
     try:
         return metrics.probabilities(serving.predict(onnx, test), len(test)), ""
     except WeighbridgeError as problem:

@@ -15,9 +15,13 @@ from weighbridge.registry import storage
 from weighbridge.registry.addresses import folder_address, md5_file, parse_pointer, pointer_address
 from weighbridge.registry.storage import Store
 
-__all__ = ["add", "folder_address", "materialise", "pointer_address", "pull", "push"]
+__all__ = ["NowhereError", "add", "folder_address", "materialise", "pointer_address", "pull", "push"]
 
 _PATIENCE_SECONDS = 60.0
+
+
+class NowhereError(SetupError):
+    """Content is neither in DVC's cache nor on its remote."""
 
 
 def add(root: Path, path: Path | str, *, patience_seconds: float = _PATIENCE_SECONDS) -> str:
@@ -120,7 +124,7 @@ def materialise(root: Path, pointer_bytes: bytes, destination: Path) -> None:
 
     Raises:
         DataError: where the content is damaged or has unsafe paths.
-        SetupError: where neither cache nor remote has it.
+        NowhereError: where neither cache nor remote has it.
     """
     address, name = parse_pointer(pointer_bytes, "the DVC pointer")
     if address.endswith(".dir") and _is_there(destination, address):
@@ -128,7 +132,7 @@ def materialise(root: Path, pointer_bytes: bytes, destination: Path) -> None:
     with storage.opened(root) as store:
         found = store.fetch(address)
         if found is None:
-            raise SetupError(
+            raise NowhereError(
                 f"the content {address} is neither in DVC's cache nor on its remote; "
                 "`dvc push` it where it was made, or check `dvc remote list`"
             )

@@ -198,7 +198,10 @@ def _releases_beside(
 
 
 def _bring_baseline(root: Path, name: str, baseline: releases.Release | None) -> None:
-    """Lay the release to beat beside the bundle: its files, and its manifest; an empty folder where there is none."""
+    """Lay the release to beat beside the bundle: its files, and its manifest; an empty folder where there is none.
+
+    A clone may have the tag and not the content: then there is the manifest alone.
+    """
     folder = root / paths.BASELINE
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -207,6 +210,10 @@ def _bring_baseline(root: Path, name: str, baseline: releases.Release | None) ->
         return
     text = releases.blob(root, str(baseline.tag), paths.manifest(name).as_posix())
     pointer = releases.blob(root, str(baseline.tag), paths.pointer(name).as_posix())
-    content.materialise(root, pointer, folder)
+    try:
+        content.materialise(root, pointer, folder)
+    except content.NowhereError as problem:  # all else can go on without it; gates that need it will say so
+        print(f"{baseline.tag} is to beat and isn't at hand: {problem}")
+    else:
+        print(f"to beat: {baseline.tag}")
     documents.write(folder / "manifest.yaml", text)
-    print(f"to beat: {baseline.tag}")
