@@ -14,7 +14,6 @@ from typing import Any
 import torch
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
-from torch.optim.adamw import adamw
 
 from weighbridge.errors import ModelError
 from weighbridge.settings import Fit
@@ -113,50 +112,17 @@ def fit(  # noqa: PLR0913 - the parts of one fit
     return history
 
 
-def _optimiser(network: nn.Module, settings: Fit) -> "AdamW":
+def _optimiser(network: nn.Module, settings: Fit) -> torch.optim.Optimizer:
     learned = [value for value in network.parameters() if value.requires_grad]
     if not learned:
         raise ModelError(f"{type(network).__name__} has no parameters to learn; expected layers with weights")
-    return AdamW(learned, lr=settings.lr, weight_decay=settings.weight_decay)
+    # fused: one call a step for all parameters, with the same arithmetic
+    return torch.optim.AdamW(learned, lr=settings.lr, weight_decay=settings.weight_decay, fused=True)
 
 
-class AdamW:
-    """``torch.optim.AdamW(learned, …, fused=True)`` to the bit, by the function behind that class.
-
-    The class itself imports PyTorch's compiler with its first step: 2 s of CPU a training, for nothing here.
-    """
-
-    def __init__(self, learned: list[nn.Parameter], *, lr: float, weight_decay: float) -> None:
-        self._settings: dict[str, Any] = {
-            "lr": lr,
-            "weight_decay": weight_decay,
-            "beta1": 0.9,
-            "beta2": 0.999,
-            "eps": 1e-8,
-        }
-        self._state = [
-            (value, torch.zeros_like(value), torch.zeros_like(value), torch.zeros((), device=value.device))
-            for value in learned
-        ]
-
-    def zero_grad(self) -> None:
-        """Forget the gradients."""
-        for value, *_ in self._state:
-            value.grad = None
-
-    @torch.no_grad()
-    def step(self) -> None:
-        """Take one step along the gradients; parameters without one stay as they are."""
-        used = [row for row in self._state if row[0].grad is not None]
-        if not used:
-            return
-        values, means, squares, steps = (list(column) for column in zip(*used, strict=True))
-        gradients = [value.grad for value in values]
-        # fused: one call for all parameters, with the same arithmetic
-        adamw(values, gradients, means, squares, [], steps, fused=True, amsgrad=False, maximize=False, **self._settings)
-
-
-def _epoch(network: nn.Module, optimiser: AdamW, train: Rows, batch_size: int, shuffle: torch.Generator) -> float:
+def _epoch(
+    network: nn.Module, optimiser: torch.optim.Optimizer, train: Rows, batch_size: int, shuffle: torch.Generator
+) -> float:
     """Take one step a batch, in a new order, and return the mean loss a row."""
     count = len(train.targets)
     order = torch.randperm(count, generator=shuffle)
