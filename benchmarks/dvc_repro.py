@@ -4,7 +4,7 @@ Measured: in fresh clones that have their raw data, preprocessing, nine training
 same under the peer: seconds on the clock of ``snakemake --cores 2 evaluate``, which is what a user waits for; and
 seconds of CPU of ``snakemake --cores 1 evaluate``, which tell what each tool adds to the jobs. On one core, since DVC
 runs its stages one after the other: two jobs at once share caches and often a physical core, and the same work then
-counts for a third more seconds of CPU (these are printed too).
+counts for more seconds of CPU (these are printed too).
 
 Peer: ``dvc repro`` in another clone with the same raw data, with one DVC stage for each of Snakemake's jobs: the very
 same commands, and as ``deps`` and ``outs`` the very same files, as Snakemake has them on record. Outputs have

@@ -3,7 +3,7 @@
 Measured: CPU seconds (user and system, of all processes, imports included) of ``snakemake --cores 1`` from a fresh
 clone to a tagged release, less those of a bare script that does the same learning in one process, divided by the
 number of jobs. On one core, as the script: two jobs at once share caches and often a physical core, and the same work
-then counts for a third more seconds of CPU. The difference holds Snakemake itself, a start of Python and its libraries
+then counts for more seconds of CPU. The difference holds Snakemake itself, a start of Python and its libraries
 for each job, and all that the script doesn't do: checks, records, export, parity, intervals, pictures, the release.
 
 The second figure is the share of that in a job whose training takes five minutes.
