@@ -89,6 +89,14 @@ def test_a_failed_stage_is_a_message_an_exit_code_and_a_record(project: Path) ->
     assert "package.yaml" in records[0]["error"]
 
 
+def test_what_the_projects_own_code_raises_is_shown_whole_and_on_record(project: Path) -> None:
+    (project / "broken.py").write_text("def fetch(folder):\n    return {}['departure']\n")
+    task = '{"fetch": "broken:fetch", "address": null}'
+    done = CliRunner().invoke(cli.main, ["fetch", "--settings", task])
+    assert isinstance(done.exception, KeyError)
+    assert [entry.record["error"] for entry in ledger.read(project)] == ["KeyError: 'departure'"]
+
+
 @pytest.mark.usefixtures("project")
 @pytest.mark.parametrize("settings", ["", "{", '{"gates": 1}'])
 def test_settings_that_no_rule_wrote_are_refused(settings: str) -> None:

@@ -162,6 +162,9 @@ def _stage(function: F) -> F:
         except OSError as error:
             _record_failure(root, function.__name__, options, str(error))
             raise WeighbridgeError(_in_words(error)) from None
+        except Exception as error:  # the project's own code, as a rule: its traceback is what its author needs
+            _record_failure(root, function.__name__, options, f"{type(error).__name__}: {error}")
+            raise
 
     return command  # type: ignore[return-value] # click's command stands in for the function
 

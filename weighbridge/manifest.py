@@ -369,7 +369,7 @@ class CandidateScore(Record, frozen=True):
     mean: dict[str, float]
     """Mean over the seeds, by metric."""
     deviation: dict[str, float]
-    """Standard deviation over the seeds (n - 1), by metric."""
+    """Standard deviation over the seeds (n - 1), by metric; empty for a single seed, which tells nothing of it."""
 
 
 class Slice(Record, frozen=True):

@@ -239,6 +239,18 @@ def test_the_summary_tells_champion_metrics_gates_and_where_to_look() -> None:
         assert expected in text.replace("1.2 against", "1.2000 against"), expected
 
 
+def test_a_single_seed_claims_no_deviation() -> None:
+    done = manifest.Released(tag="flights@v1.1.0", made=True, commit=SHA[:40], manifest_sha256=SHA)
+    packaged = make_packaged()
+    one = {
+        name: msgspec.structs.replace(score, seeds=score.seeds[:1], deviation={})
+        for name, score in packaged.candidates.items()
+    }
+    text = summary(msgspec.structs.replace(packaged, candidates=one), make_weighing(), make_gates(), done)
+    assert "over 1 seed" in text
+    assert "±" not in text
+
+
 def test_the_summary_says_when_nothing_new_was_released() -> None:
     done = manifest.Released(tag="flights@v1.0.0", made=False, commit=SHA[:40], manifest_sha256=SHA)
     first = summary(make_packaged(), make_weighing(comparison=None, slices=make_slices(0)), make_gates("pass"), done)

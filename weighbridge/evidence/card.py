@@ -160,7 +160,8 @@ def _training(manifest: Manifest) -> Iterator[str]:
     yield table(
         ("candidate", "mean", "deviation", "seeds"),
         [
-            (code(name), number(score.mean[primary]), number(score.deviation.get(primary, 0.0)),
+            (code(name), number(score.mean[primary]),
+             number(score.deviation[primary]) if primary in score.deviation else "",
              ", ".join(number(seed.metrics[primary]) for seed in score.seeds if primary in seed.metrics))
             for name, score in manifest.performance.selected_from.items() if primary in score.mean
         ],

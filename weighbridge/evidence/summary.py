@@ -4,7 +4,17 @@ from collections.abc import Sequence
 
 from weighbridge.evidence.markdown import CONTROL
 from weighbridge.evidence.wording import number, percent, signed, span
-from weighbridge.manifest import Comparison, GateResult, Gates, Interval, Lineage, Packaged, Released, Weighing
+from weighbridge.manifest import (
+    CandidateScore,
+    Comparison,
+    GateResult,
+    Gates,
+    Interval,
+    Lineage,
+    Packaged,
+    Released,
+    Weighing,
+)
 
 _WIDTH = 110
 _LINES, _FRAME = 25, 10  # the most, and those that are always there
@@ -70,11 +80,16 @@ def _candidate_lines(packaged: Packaged) -> list[str]:
     best = scored[packaged.champion].mean[metric] if packaged.champion in scored else 0.0
     order = sorted(scored, key=lambda name: (name != packaged.champion, abs(scored[name].mean[metric] - best)))
     rows = [
-        (name, f"{scored[name].mean[metric]:.4f} ± {scored[name].deviation.get(metric, 0.0):.4f}",
+        (name, _mean(scored[name], metric),
          "over " + ("1 seed" if len(scored[name].seeds) == 1 else f"{len(scored[name].seeds)} seeds"))
         for name in order
     ]  # fmt: skip
     return _first(_aligned(rows), _SHOWN_CANDIDATES)
+
+
+def _mean(score: CandidateScore, metric: str) -> str:
+    spread = score.deviation.get(metric)
+    return f"{score.mean[metric]:.4f}" + ("" if spread is None else f" ± {spread:.4f}")
 
 
 def _beside(comparison: Comparison | None) -> str:

@@ -80,7 +80,7 @@ def _score(root: Path, candidate: str, task: PackageTask) -> manifest.CandidateS
     return manifest.CandidateScore(
         seeds=tuple(seeds),
         mean={name: statistics.fmean(found) for name, found in values.items()},
-        deviation={name: statistics.stdev(found) if len(found) > 1 else 0.0 for name, found in values.items()},
+        deviation={name: statistics.stdev(found) for name, found in values.items() if len(found) > 1},
     )
 
 
