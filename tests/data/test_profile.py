@@ -142,6 +142,11 @@ class TestRefusedTables:
         assert "schema: 'time' has two roles" in message
         assert "feature 'day' is also id, time or group" in message
 
+    def test_a_feature_named_as_an_output_of_the_model(self) -> None:
+        features = {"label": Column(type="number", known=1.0)}
+        message = refused(table(label=1.0), msgspec.structs.replace(SCHEMA, features=features))
+        assert "feature 'label' has the name of an output" in message
+
     def test_no_features(self) -> None:
         assert "no features" in refused(table(), msgspec.structs.replace(SCHEMA, features={}))
 

@@ -76,6 +76,30 @@ def test_what_disagrees_is_named_with_the_stage_to_run_again(case: str, ready: P
     assert ready.tags() == [FIRST]
 
 
+def test_a_damaged_ledger_is_not_carried_into_a_release(ready: Project) -> None:
+    record = next((ready.root / "runs").rglob("*.json"))
+    record.chmod(0o644)
+    record.write_text(record.read_text().replace("small", "other").replace("roc", "r0c") + " ")
+    found = ready.stage("release")
+    assert found.code == 2, found.text
+    assert "the ledger is damaged" in found.text
+    assert record.stem[:12] in found.text
+    assert ready.tags() == [FIRST]
+
+
+def test_the_bundle_that_was_weighed_is_named(ready: Project) -> None:
+    """Swapped for the weighing, and put back: the weighing is of another bundle."""
+    readme = ready.root / "models/small/README.md"
+    content = readme.read_bytes()
+    readme.unlink()  # DVC may have linked it to its cache
+    readme.write_text("Another bundle.\n")
+    assert ready.stage("weigh").code == 0
+    readme.write_bytes(content)
+    found = ready.stage("release")
+    assert found.code == 2, found.text
+    assert "--forcerun weigh" in found.text
+
+
 def test_the_named_stage_mends_it(ready: Project) -> None:
     check_out(ready, "models/small.dvc")
     assert "--forcerun package" in ready.refused()

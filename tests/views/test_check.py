@@ -187,7 +187,7 @@ def test_a_damaged_ledger_is_found(sound: Path) -> None:
     path = sound / "runs" / digest[:2] / f"{digest}.json"
     path.chmod(0o644)
     path.write_text("{}\n")
-    assert "git checkout -- runs" in found(sound, "problem")
+    assert "git show TAG:runs/" in found(sound, "problem")
 
 
 def test_a_full_disk_is_found(sound: Path, monkeypatch: pytest.MonkeyPatch) -> None:

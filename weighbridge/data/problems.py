@@ -31,6 +31,8 @@ def of_schema(schema: Schema) -> Iterator[str]:
         yield f"schema: feature {name!r} is {role}; leave it out of the features, or copy it under another name"
     if not schema.features:
         yield "schema: no features; declare at least one"
+    for name in sorted({"label", "probability"} & set(schema.features)):
+        yield f"schema: feature {name!r} has the name of an output of the model; give the column another name"
     for name, column in schema.features.items():
         if not column.known >= 0:
             yield (

@@ -8,7 +8,7 @@ import msgspec
 
 from weighbridge import code, documents, manifest, paths
 from weighbridge.digest import sha256_bytes
-from weighbridge.errors import ReleaseRefused
+from weighbridge.errors import RecordError, ReleaseRefused
 from weighbridge.evidence import card, gates, summary
 from weighbridge.plan import Plan, load
 from weighbridge.registry import commit, content, git, ledger, releases, tags
@@ -26,9 +26,11 @@ def run(root: Path, task: ReleaseTask) -> manifest.Released:
     Raises:
         ReleaseRefused: where a gate fails, something is uncommitted, or the manifest lacks a field; the message is
             the table of what fell short and by how much. Nothing before is undone.
+        RecordError: where records disagree, or the ledger is damaged.
         SetupError: where Git or DVC can't be used.
     """
     git.require_repository(root)
+    _check_ledger(root)
     seen = agreement.read(root)
     plan = Plan(Settings(config=task.config, gates=task.gates), root)
     agreement.require(root, plan, seen)
@@ -56,6 +58,18 @@ def run(root: Path, task: ReleaseTask) -> manifest.Released:
     )
     documents.write_record(root / paths.RELEASE, done)
     return done
+
+
+def _check_ledger(root: Path) -> None:
+    """Refuse to carry damaged records into a tag that vouches for them."""
+    damage = ledger.problems(root)
+    if damage:
+        raise RecordError(
+            "the ledger is damaged, and a release would carry it on:\n"
+            + "\n".join(f"  {problem}" for problem in damage)
+            + f"\nBring these files back from a backup or from the last release ('git show TAG:{paths.LEDGER}/…'), or "
+            "move them away, which the next release's count will show; then run snakemake again"
+        )
 
 
 def _check_baseline(root: Path, name: str, packaged: manifest.Packaged) -> None:
@@ -210,7 +224,9 @@ def _code_changes(root: Path, previous: str | None) -> tuple[str, ...]:
     """Return the subjects of the commits since the last release's parent, newest first."""
     if previous is None:
         return ()
-    text = git.run(root, "log", "--format=%h %s", "--max-count=50", f"{previous}^..HEAD").decode("utf-8", "replace")
+    text = git.run(root, "log", "--format=%h %s", "--max-count=50", f"{previous}^..HEAD", "--", ".").decode(
+        "utf-8", "replace"
+    )
     return tuple(text.splitlines())
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from weighbridge import documents, paths
 from weighbridge.data import tables
 from weighbridge.data.schema import schema_at
+from weighbridge.digest import folder_entries, sha256_folder
 from weighbridge.evidence import weighing
 from weighbridge.manifest import DataSection, Packaged, Weighing
 from weighbridge.tasks import WeighTask
@@ -19,13 +20,14 @@ def run(root: Path, task: WeighTask) -> Weighing:
     packaged = documents.read_record(root / paths.PACKAGE, Packaged)
     data = documents.read_record(root / paths.PROFILE, DataSection)
     schema = schema_at(task.data_schema)
+    bundle = root / paths.bundle(task.name)
     baseline = root / paths.BASELINE / "model.onnx"
     measured, predictions = weighing.weigh(
-        onnx=root / paths.bundle(task.name) / "model.onnx",
+        onnx=bundle / "model.onnx",
         test=tables.read_split(root, "test", data),
         schema=schema,
         metrics=task.metrics,
-        content_sha256=packaged.artifacts.content_sha256,
+        content_sha256=sha256_folder(folder_entries(bundle)),
         test_sha256=data.splits["test"].sha256,
         baseline=(packaged.baseline, baseline if baseline.is_file() else None) if packaged.baseline else None,
         baseline_threshold=_threshold(baseline.with_name("bundle.yaml")),

@@ -324,7 +324,7 @@ def _ledger(root: Path) -> Iterator[Finding]:
     damage = ledger.problems(root)
     if damage:
         rest = [f"… and {len(damage) - _MOST_SHOWN} more"] if len(damage) > _MOST_SHOWN else []
-        mend = f"git checkout -- {paths.LEDGER}"
+        mend = f"bring these files back, from a backup or the last release: git show TAG:{paths.LEDGER}/…"
         yield Finding("problem", "ledger", "\n".join([*damage[:_MOST_SHOWN], *rest]), mend)
     else:
         yield Finding("ok", "ledger", f"records: {ledger.count(root)}, all whole")
