@@ -61,7 +61,7 @@ def _stages(root: Path) -> dict[str, dict[str, Any]]:
 def _repro(stages: dict[str, dict[str, Any]], root: Path, other: Path) -> Cost:
     """Run *stages* in the checkout *other*, with the raw data of *root*."""
     shutil.copytree(root / paths.RAW, other / paths.RAW)
-    (other / paths.RAW_RECORD).parent.mkdir()
+    shutil.copytree(root / "results/settings", other / "results/settings")
     shutil.copy(root / paths.RAW_RECORD, other / paths.RAW_RECORD)
     for folder in ("logs/train", "logs/evaluate"):
         (other / folder).mkdir(parents=True)

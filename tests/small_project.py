@@ -116,7 +116,7 @@ class Project:
 
         candidate = options[options.index("--candidate") + 1] if "--candidate" in options else ""
         told = plan.Plan(plan.load(self.root), self.root)
-        settings = [] if stage == "draw" else ["--settings", told.settings_of(stage, candidate)]
+        settings = [] if stage == "draw" else ["--settings", told.settings_file(stage, candidate)]
         path = {"PYTHONPATH": str(self.root)} | dict(env or {})
         return self.attempt(*before, "weighbridge", stage, *settings, *options, env=path)
 

@@ -92,7 +92,7 @@ def test_a_failed_stage_is_a_message_an_exit_code_and_a_record(project: Path) ->
 def test_what_the_projects_own_code_raises_is_shown_whole_and_on_record(project: Path) -> None:
     (project / "broken.py").write_text("def fetch(folder):\n    return {}['departure']\n")
     task = '{"fetch": "broken:fetch", "address": null}'
-    done = CliRunner().invoke(cli.main, ["fetch", "--settings", task])
+    done = CliRunner().invoke(cli.main, ["fetch", "--settings", "-"], input=task)
     assert isinstance(done.exception, KeyError)
     assert [entry.record["error"] for entry in ledger.read(project)] == ["KeyError: 'departure'"]
 
@@ -100,14 +100,14 @@ def test_what_the_projects_own_code_raises_is_shown_whole_and_on_record(project:
 @pytest.mark.usefixtures("project")
 @pytest.mark.parametrize("settings", ["", "{", '{"gates": 1}'])
 def test_settings_that_no_rule_wrote_are_refused(settings: str) -> None:
-    done = CliRunner().invoke(cli.main, ["judge", "--settings", settings])
+    done = CliRunner().invoke(cli.main, ["judge", "--settings", "-"], input=settings)
     assert done.exit_code == 2
     assert "--settings" in done.output
 
 
 def test_a_candidate_can_not_lead_elsewhere(project: Path) -> None:
     for name in ("../x", "a b", "a;b", ""):
-        done = CliRunner().invoke(cli.main, ["train", "--settings", "{}", "--candidate", name, "--seed", "0"])
+        done = CliRunner().invoke(cli.main, ["train", "--candidate", name, "--seed", "0"])
         assert done.exit_code == 2
         assert not (project / "results").exists()
 

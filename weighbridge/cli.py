@@ -8,7 +8,7 @@ import gc
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 import click
 
@@ -142,15 +142,17 @@ def _stage(function: F) -> F:
     """Make a stage of *function*: takes ``--settings``; every failure is on record before it is reported."""
 
     @main.command(name=function.__name__)
-    @click.option("--settings", default="{}", metavar="JSON", help="What the stage may see; the rule passes it.")
+    @click.option(
+        "--settings", type=click.File(encoding="utf-8"), help="JSON with what the stage may see; the rule passes it."
+    )
     @functools.wraps(function)
-    def command(settings: str, **options: Any) -> None:
+    def command(settings: IO[str] | None, **options: Any) -> None:
         # The libraries that a stage imports make millions of objects to stay: looking for garbage among them
         # takes a tenth of the time of their import.
         gc.set_threshold(_OBJECTS_TO_COLLECT)
         root = _root()
         try:
-            function(root, settings, **options)
+            function(root, settings.read() if settings else "{}", **options)
         except ReleaseRefused:
             raise  # on record already, with its gates
         except WeighbridgeError as error:

@@ -53,6 +53,11 @@ SOURCES = (
 )  # fmt: skip
 
 
+def settings(stage: str, candidate: str, sha256: str) -> Path:
+    """Return the file with what a stage is told."""
+    return Path("results/settings") / f"{'-'.join(filter(None, [stage, candidate]))}-{sha256[:16]}.json"
+
+
 def split(name: str) -> Path:
     """Return the table of one split."""
     return PROCESSED / f"{name}.parquet"

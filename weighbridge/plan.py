@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 
 from weighbridge import code, documents, paths, tasks
-from weighbridge.digest import canonical_json
-from weighbridge.errors import SettingsError
+from weighbridge.digest import canonical_json, sha256_bytes
+from weighbridge.errors import SettingsError, SetupError
 from weighbridge.evidence import gates
 from weighbridge.registry import content
 from weighbridge.settings import Candidate, Config, GateFile, Section, Settings
@@ -148,6 +148,25 @@ class Plan:
     def settings_of(self, stage: str, candidate: str = "") -> str:
         """Return the task of *stage* as canonical JSON."""
         return canonical_json(self.task(stage, candidate))
+
+    def settings_file(self, stage: str, candidate: str = "") -> str:
+        """Return the path of a file that holds :meth:`settings_of`, and see that it is there.
+
+        Its name bears a digest: other settings are another file, which is how Snakemake notices them.
+
+        Raises:
+            SetupError: where it can't be written.
+        """
+        text = self.settings_of(stage, candidate)
+        path = paths.settings(stage, candidate, sha256_bytes(text.encode()))
+        if not (self.root / path).is_file():
+            try:
+                documents.write(self.root / path, text)
+            except OSError as problem:
+                raise SetupError(
+                    f"{path}: can't be written ({problem.strerror}); free space or mend its folder"
+                ) from None
+        return path.as_posix()
 
     def code_of(self, stage: str, candidate: str = "") -> list[str]:
         """Return the source files whose change re-runs *stage*."""

@@ -92,7 +92,7 @@ def decode(text: str, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(text, type=kind)
     except msgspec.DecodeError as problem:
-        raise SettingsError(f"--settings: {problem}; expected what the rule passes, see 'snakemake -np'") from None
+        raise SettingsError(f"--settings: {problem}; expected what the rule passes, one of results/settings/") from None
 
 
 def plain(value: Any) -> Any:  # a record

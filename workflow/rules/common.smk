@@ -29,8 +29,10 @@ wildcard_constraints:
 
 
 def settings(stage):
-    """What the stage may see of the configuration, as one canonical string."""
-    return lambda wildcards: project.settings_of(stage, wildcards.get("candidate", ""))
+    """A file with what the stage may see of the configuration; other settings, another file."""
+    return lambda wildcards: project.settings_file(
+        stage, wildcards.get("candidate", "")
+    )
 
 
 def code(stage):

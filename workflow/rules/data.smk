@@ -6,18 +6,17 @@ rule fetch:
     """Bring the raw files, and compare them with their DVC pointer."""
     input:
         code=code("fetch"),
+        settings=settings("fetch"),
     output:
         paths.RAW_RECORD,
     log:
         "logs/fetch.log",
     conda:
         "../../environment.yml"
-    params:
-        settings=settings("fetch"),
     message:
         "Raw files: bring them where they are absent, compare them with their pointer"
     shell:
-        "weighbridge fetch --settings {params.settings:q} &> {log:q}"
+        "weighbridge fetch --settings {input.settings:q} &> {log:q}"
 
 
 rule preprocess:
@@ -25,6 +24,7 @@ rule preprocess:
     input:
         raw=paths.RAW_RECORD,
         code=code("preprocess"),
+        settings=settings("preprocess"),
     output:
         [paths.split(name) for name in paths.SPLITS],
         paths.PROFILE,
@@ -38,9 +38,7 @@ rule preprocess:
     resources:
         mem_mb=4000,
         runtime=30,
-    params:
-        settings=settings("preprocess"),
     message:
         "Rows: check, split and profile"
     shell:
-        "weighbridge preprocess --settings {params.settings:q} &> {log:q}"
+        "weighbridge preprocess --settings {input.settings:q} &> {log:q}"

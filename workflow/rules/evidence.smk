@@ -11,6 +11,7 @@ rule weigh:
         table=paths.split("test"),
         profile=paths.PROFILE,
         code=code("weigh"),
+        settings=settings("weigh"),
     output:
         paths.WEIGHING,
         paths.PREDICTIONS,
@@ -24,12 +25,10 @@ rule weigh:
     resources:
         mem_mb=4000,
         runtime=60,
-    params:
-        settings=settings("weigh"),
     message:
         "Weigh the bundle on test rows, beside the last release"
     shell:
-        "weighbridge weigh --settings {params.settings:q} &> {log:q}"
+        "weighbridge weigh --settings {input.settings:q} &> {log:q}"
 
 
 rule judge:
@@ -39,18 +38,17 @@ rule judge:
         package=paths.PACKAGE,
         baseline=paths.BASELINE,
         code=code("judge"),
+        settings=settings("judge"),
     output:
         paths.VERDICT,
     log:
         "logs/judge.log",
     conda:
         "../../environment.yml"
-    params:
-        settings=settings("judge"),
     message:
         "Judge the gates, derive the version"
     shell:
-        "weighbridge judge --settings {params.settings:q} &> {log:q}"
+        "weighbridge judge --settings {input.settings:q} &> {log:q}"
 
 
 rule draw:

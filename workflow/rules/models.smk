@@ -8,6 +8,7 @@ rule train:
         tables=[paths.split("train"), paths.split("validation"), paths.PROFILE],
         lock=paths.LOCK,
         code=code("train"),
+        settings=settings("train"),
     output:
         "results/runs/{candidate}/{seed}/run.yaml",
         "results/runs/{candidate}/{seed}/curve.csv",
@@ -22,12 +23,10 @@ rule train:
     resources:
         mem_mb=4000,
         runtime=240,
-    params:
-        settings=settings("train"),
     message:
         "Train {wildcards.candidate}, seed {wildcards.seed}"
     shell:
-        "weighbridge train --settings {params.settings:q}"
+        "weighbridge train --settings {input.settings:q}"
         " --candidate {wildcards.candidate:q} --seed {wildcards.seed:q} &> {log:q}"
 
 
@@ -37,6 +36,7 @@ rule evaluate_run:
         run="results/runs/{candidate}/{seed}/run.yaml",
         table=[paths.split("validation"), paths.PROFILE],
         code=code("evaluate"),
+        settings=settings("evaluate"),
     output:
         "results/runs/{candidate}/{seed}/validation.yaml",
         "results/runs/{candidate}/{seed}/validation.parquet",
@@ -48,12 +48,10 @@ rule evaluate_run:
     resources:
         mem_mb=4000,
         runtime=30,
-    params:
-        settings=settings("evaluate"),
     message:
         "Evaluate {wildcards.candidate}, seed {wildcards.seed}, on validation rows"
     shell:
-        "weighbridge evaluate --settings {params.settings:q}"
+        "weighbridge evaluate --settings {input.settings:q}"
         " --candidate {wildcards.candidate:q} --seed {wildcards.seed:q} &> {log:q}"
 
 
@@ -71,6 +69,7 @@ rule package:
         paths.split("validation"),
         paths.PROFILE,
         code=code("package"),
+        settings=settings("package"),
     output:
         paths.bundle_files(project.config.name),
         paths.pointer(project.config.name),
@@ -88,9 +87,7 @@ rule package:
     resources:
         mem_mb=4000,
         runtime=60,
-    params:
-        settings=settings("package"),
     message:
         "Choose the champion and package it as ONNX"
     shell:
-        "weighbridge package --settings {params.settings:q} &> {log:q}"
+        "weighbridge package --settings {input.settings:q} &> {log:q}"

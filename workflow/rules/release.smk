@@ -11,6 +11,7 @@ rule release:
         plots=[paths.PLOTS / f"{name}.csv" for name in paths.PLOT_NAMES],
         drawn=paths.PLOTS_RECORD,
         code=code("release"),
+        settings=settings("release"),
     output:
         paths.RELEASE,
         paths.SUMMARY,
@@ -18,9 +19,7 @@ rule release:
         paths.RELEASE_LOG,
     conda:
         "../../environment.yml"
-    params:
-        settings=settings("release"),
     message:
         "Release"
     shell:
-        "weighbridge release --settings {params.settings:q} &> {log:q}"
+        "weighbridge release --settings {input.settings:q} &> {log:q}"
