@@ -23,16 +23,17 @@ from benchmarks.measure import Cost, Figure, clone, environment, finish, output_
 from weighbridge import paths
 
 RATIO_GOAL = 1.0
+_ROUNDS = 2  # in turn; the least CPU of each counts, since other programs only add to it
 
 
 def main() -> None:
     """Run, print and judge."""
-    with clone() as root, clone() as single, clone() as other:
-        for place in (root, single):
-            snakemake(place, "fetch")
+    with clone() as root:
+        snakemake(root, "fetch")
         parallel = snakemake(root, "evaluate")
-        serial = snakemake(single, "evaluate", cores=1)
-        theirs = _repro(_stages(root), root, other)
+        stages = _stages(root)
+        rounds = [(_serial(), _repro(stages, root)) for _ in range(_ROUNDS)]
+    serial, theirs = (min(costs, key=lambda cost: cost.cpu) for costs in zip(*rounds, strict=True))
     for name, cost in (("snakemake, 2 cores", parallel), ("snakemake, 1 core", serial), ("dvc repro", theirs)):
         print(f"  {name}: {cost.cpu:.1f} s of CPU, {cost.wall:.1f} s")
     finish(
@@ -58,8 +59,20 @@ def _stages(root: Path) -> dict[str, dict[str, Any]]:
     return stages
 
 
-def _repro(stages: dict[str, dict[str, Any]], root: Path, other: Path) -> Cost:
-    """Run *stages* in the checkout *other*, with the raw data of *root*."""
+def _serial() -> Cost:
+    """Run the same stages by Snakemake on one core, in a checkout of their own."""
+    with clone() as single:
+        snakemake(single, "fetch")
+        return snakemake(single, "evaluate", cores=1)
+
+
+def _repro(stages: dict[str, dict[str, Any]], root: Path) -> Cost:
+    """Run *stages* by DVC in a checkout of their own, with the raw data of *root*."""
+    with clone() as other:
+        return _repro_in(other, stages, root)
+
+
+def _repro_in(other: Path, stages: dict[str, dict[str, Any]], root: Path) -> Cost:
     shutil.copytree(root / paths.RAW, other / paths.RAW)
     shutil.copytree(root / "results/settings", other / "results/settings")
     shutil.copy(root / paths.RAW_RECORD, other / paths.RAW_RECORD)
