@@ -1,10 +1,21 @@
 """A small project that all may copy: fresh, or with a finished run of the whole pipeline."""
 
+import os
 from pathlib import Path
 
+import hypothesis
 import pytest
 import small_project
 from small_project import Project
+
+# A busy machine is no failure; and what CI tries is the same each time, while people's machines try anew.
+hypothesis.settings.register_profile(
+    "house",
+    deadline=None,
+    derandomize="CI" in os.environ,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("house")
 
 
 @pytest.fixture(scope="session")
