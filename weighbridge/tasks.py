@@ -1,6 +1,7 @@
 """What each stage is told: the part of the configuration that it may see, and no more.
 
-A rule passes its task as canonical JSON; so a change of the configuration re-runs exactly the stages that see it.
+A rule passes its task as a file of canonical JSON whose name bears a digest; so a change of the configuration re-runs
+exactly the stages that see it.
 """
 
 from typing import Any, TypeVar
