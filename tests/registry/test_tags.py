@@ -50,13 +50,6 @@ def test_other_shapes_are_refused(text: str) -> None:
         Tag.parse(text)
 
 
-def test_a_bump_clears_the_lesser_parts() -> None:
-    version = Version(1, 2, 3)
-    assert [str(version.bumped(part)) for part in ("major", "minor", "patch")] == ["2.0.0", "1.3.0", "1.2.4"]
-    with pytest.raises(RecordError, match="no part of a version"):
-        version.bumped("huge")
-
-
 def test_a_name_with_a_slash_or_a_negative_number_makes_no_tag() -> None:
     with pytest.raises(RecordError, match="no model name"):
         Tag("a/b", Version(1, 0, 0))

@@ -49,17 +49,6 @@ class Version:
             raise RecordError(f"{text!r} is no version; expected MAJOR.MINOR.PATCH, such as 1.2.0")
         return cls(*map(int, match.groups()))
 
-    def bumped(self, part: str) -> "Version":
-        """Return the next version: *part* is ``major``, ``minor`` or ``patch``."""
-        steps = {
-            "major": (self.major + 1, 0, 0),
-            "minor": (self.major, self.minor + 1, 0),
-            "patch": (self.major, self.minor, self.patch + 1),
-        }
-        if part not in steps:
-            raise RecordError(f"{part!r} is no part of a version; expected one of {', '.join(steps)}")
-        return Version(*steps[part])
-
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Tag:
