@@ -73,6 +73,12 @@ class Feature(Record, frozen=True):
     """Share of training rows without a value, from 0 to 1."""
     description: str
     """What the column means."""
+    edges: tuple[float, ...] = ()
+    """Numbers: the edges between bins of about equal count, over the training rows; empty for text."""
+    values: tuple[str, ...] = ()
+    """Text: its most frequent values in the training rows, the rest being one bin more."""
+    shares: tuple[float, ...] = ()
+    """Share of training rows in each bin; the last bin holds missing values (numbers) or the rest (text)."""
 
 
 class Split(Record, frozen=True):
@@ -93,7 +99,7 @@ class Split(Record, frozen=True):
 
 
 class Check(Record, frozen=True):
-    """One check of the data: its name, whether it held, and what was seen."""
+    """One check of the data: its name, whether it held, and what was seen; gates know it by *key*."""
 
     name: str
     """Name of the check."""
@@ -101,6 +107,8 @@ class Check(Record, frozen=True):
     """Whether it held."""
     found: str
     """What was seen, in words."""
+    key: str = ""
+    """Short name, by which a gate asks for it."""
 
 
 class Raw(Record, frozen=True):
@@ -404,6 +412,76 @@ class Serving(Record, frozen=True):
     """Size of the model on disk, in MiB."""
 
 
+class Graph(Record, frozen=True):
+    """What ``model.onnx`` is made of, its weights aside."""
+
+    operators: dict[str, int]
+    """How often each operator stands in the model's part of the graph, its preprocessing aside."""
+    structure_sha256: str
+    """SHA-256 of all operators, their settings and the shapes of their weights."""
+    parameter_count: int
+    """Numbers that the model's part holds."""
+    opsets: dict[str, int]
+    """Operator sets that it needs, by domain, and the format's version as ``ir``."""
+
+
+class Golden(Record, frozen=True):
+    """The golden samples, repeated where nothing but onnxruntime is installed."""
+
+    samples: int
+    """Number of samples."""
+    largest_difference: float
+    """Largest difference from the stored outputs."""
+    packages: dict[str, str]
+    """What was installed there: versions by name."""
+
+
+class Case(Record, frozen=True):
+    """A critical case: how it must be decided, and how it was."""
+
+    file: str
+    """File that names it."""
+    id: str
+    """Its id in the file, or its line."""
+    expected: str
+    """How it must be decided."""
+    found: str
+    """How it was decided."""
+
+
+class Drift(Record, frozen=True):
+    """How far a feature's training rows are from those of the last release."""
+
+    feature: str
+    """Name of the feature."""
+    psi: float
+    """Population stability index; below 0.1 alike, above 0.25 another population (Siddiqi 2006)."""
+
+
+class Noise(Record, frozen=True):
+    """What another seed alone changes: the champion's seeds compared with each other on the validation rows."""
+
+    seeds: int
+    """Number of seeds."""
+    pairs: int
+    """Number of pairs that were compared."""
+    changed_decisions: Interval
+    """Share of rows that two seeds decide differently: mean over the pairs, the least and the greatest."""
+    negative_flips: Interval
+    """Share of rows that one seed decides rightly and the other wrongly: mean over both ways, least and greatest."""
+
+
+class TrainingCost(Record, frozen=True):
+    """What all trainings behind a release took, candidates that were not chosen included."""
+
+    runs: int
+    """Number of trainings."""
+    cpu_seconds: float
+    """Time of processors, in seconds."""
+    wall_seconds: float
+    """Time that passed, summed over the trainings, in seconds."""
+
+
 class Change(Record, frozen=True):
     """A metric of this model minus that of the last release, on the same rows, resampled together."""
 
@@ -428,6 +506,20 @@ class Comparison(Record, frozen=True):
     """Share of rows that are decided otherwise, from 0 to 1; none where unknown."""
     serving: Serving | None
     """The last release's cost, measured beside; none where unknown."""
+    threshold: float | None = None
+    """Probability from which the last release decides a row to be positive; none where unknown."""
+    changed: Interval | None = None
+    """Share of rows that are decided otherwise, with its interval; none where unknown."""
+    negative_flips: Interval | None = None
+    """Share of rows that the last release decided rightly and this one wrongly, with its interval."""
+    ratios: dict[str, Interval] = {}
+    """Times of serving, this model's over the last release's, measured in alternation, by name."""
+    graph: Graph | None = None
+    """What the last release's graph is made of; none where unknown."""
+    runs_there: bool | None = None
+    """Whether this bundle runs in the last release's serving environment; none where that can't be told."""
+    runs_there_because: str = ""
+    """What that was told by."""
 
 
 class Calibration(Record, frozen=True):
@@ -468,6 +560,20 @@ class Weighing(Record, frozen=True):
     """SHA-256 of the test rows' file."""
     content_sha256: str
     """Digest of the bundle that was weighed."""
+    task: str = "binary"
+    """``binary``, ``multiclass`` or ``regression``."""
+    predictions_sha256: str = ""
+    """SHA-256 of the predictions' file."""
+    graph: Graph | None = None
+    """What the bundle's graph is made of."""
+    golden: Golden | None = None
+    """The golden samples, repeated in a bare process."""
+    cases: tuple[Case, ...] = ()
+    """Each critical case."""
+    cases_sha256: dict[str, str] = {}
+    """SHA-256 of each file of critical cases."""
+    drift: tuple[Drift, ...] = ()
+    """Each feature's distance from the last release's training rows; empty where it can't be told."""
 
     def flat(self) -> dict[str, float]:
         """Return one number a name, as DVC compares metrics."""
@@ -486,6 +592,35 @@ class Performance(Record, frozen=True):
     """How closely ``model.onnx`` agrees with the native model."""
     test: Weighing
     """What was measured on the test rows, with the files that ship."""
+    noise: Noise | None = None
+    """What another seed alone changes; none with a single seed."""
+    cost: TrainingCost | None = None
+    """What the trainings took."""
+
+
+class GatePart(Record, frozen=True):
+    """One slice, feature or case of a gate that judges several."""
+
+    name: str
+    """What it is, such as ``carrier=AA``."""
+    verdict: str
+    """``pass``, ``fail``, ``inconclusive``, ``not applicable`` or ``warn``."""
+    rows: int | None = None
+    """Number of rows."""
+    value: float | None = None
+    """The measured value."""
+    baseline: float | None = None
+    """The last release's value."""
+    difference: float | None = None
+    """This model's value minus the last release's."""
+    low: float | None = None
+    """Lower end of the interval of what is compared."""
+    high: float | None = None
+    """Upper end of the interval of what is compared."""
+    p: float | None = None
+    """Chance of such a loss if there were none, adjusted for the number of parts (Holm)."""
+    reason: str = ""
+    """Why the verdict is what it is."""
 
 
 class GateResult(Record, frozen=True):
@@ -509,6 +644,46 @@ class GateResult(Record, frozen=True):
     """By how much what the rule compares misses the limit; ``None`` where it does not."""
     reason: str
     """Why the verdict is what it is."""
+    baseline: float | None = None
+    """The last release's value."""
+    difference: float | None = None
+    """This model's value minus the last release's, or their ratio where the rule is about one."""
+    low: float | None = None
+    """Lower end of the interval of what the rule compares."""
+    high: float | None = None
+    """Upper end of the interval of what the rule compares."""
+    rows: int | None = None
+    """Number of rows that it was judged on."""
+    rows_needed: int | None = None
+    """Number of rows that would settle an inconclusive gate four times in five; none where none would."""
+    parts: tuple[GatePart, ...] = ()
+    """Each part, where the gate judges several."""
+
+
+class SelfTest(Record, frozen=True):
+    """Whether a gate says no to a model that was damaged on purpose."""
+
+    gate: str
+    """Name of the gate."""
+    damage: str
+    """What was done."""
+    caught: bool
+    """Whether the gate said no."""
+
+
+class Approval(Record, frozen=True):
+    """A person's word for one bundle."""
+
+    content_sha256: str
+    """Digest of the bundle."""
+    approver: str
+    """Who approves, ``Name <address>``."""
+    approves: tuple[str, ...]
+    """What is approved, in the words of :attr:`Gates.needs_approval`."""
+    reason: str
+    """Why."""
+    when: str
+    """When (UTC)."""
 
 
 class Gates(Record, frozen=True):
@@ -522,6 +697,14 @@ class Gates(Record, frozen=True):
     """SHA-256 of the gates' settings."""
     loosened: tuple[str, ...]
     """Limits that became easier since the last release, in words."""
+    self_test: tuple[SelfTest, ...] = ()
+    """What the gates said to models that were damaged on purpose."""
+    needs_approval: tuple[str, ...] = ()
+    """What a person has to approve, in words."""
+    approvals: tuple[Approval, ...] = ()
+    """The approvals that were found."""
+    test_decisions: int | None = None
+    """How many bundles these test rows have decided on, this one included; the more, the less they prove."""
 
 
 class Lineage(Record, frozen=True):
@@ -618,6 +801,10 @@ class Packaged(Record, frozen=True):
     """Tag of the release to beat: the last one with other content."""
     same_as: str | None
     """Tag of a release with the very same content, where there is one."""
+    noise: Noise | None = None
+    """What another seed alone changes; none with a single seed."""
+    cost: TrainingCost | None = None
+    """What the trainings took."""
 
 
 class Verdict(Record, frozen=True):

@@ -85,13 +85,24 @@ class Select(Section, frozen=True):
     """The primary metric; its mean over the seeds decides."""
 
 
+class OwnMetric(Section, frozen=True):
+    """A metric of your own, or one of scikit-learn's that isn't among ours."""
+
+    function: ImportPath
+    """Function ``(outcomes, predictions, sample_weight=…)`` that returns a number, as those of ``sklearn.metrics``."""
+    better: Literal["greater", "lower"] = "greater"
+    """Which way is better."""
+    sees: Literal["decisions", "predictions"] = "predictions"
+    """Whether it is given decisions, or probabilities (for a regression: numbers)."""
+
+
 class Metrics(Section, frozen=True):
     """What is measured."""
 
     names: tuple[str, ...] = (
-        "roc_auc", "average_precision", "accuracy", "f1", "precision", "recall", "log_loss", "brier",
+        "roc_auc", "average_precision", "accuracy", "f1", "precision", "recall", "log_loss", "brier_score_loss",
     )  # fmt: skip
-    """Metrics, by the names of this project's reference page."""
+    """Metrics, by scikit-learn's names (the reference page lists them), or by the names in ``own``."""
     threshold: Share = 0.5
     """Probability from which a row is decided to be positive."""
     confidence: Share = 0.95
@@ -102,6 +113,8 @@ class Metrics(Section, frozen=True):
     """Columns by whose values the test rows are also measured apart."""
     slice_min_rows: Annotated[int, msgspec.Meta(ge=1)] = 1000
     """Smallest slice that is measured."""
+    own: dict[Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,63}\Z")], OwnMetric] = {}
+    """Metrics of your own, by name."""
 
 
 class Card(Section, frozen=True):
@@ -125,6 +138,17 @@ class Card(Section, frozen=True):
     """Where to ask; the owner's address where empty."""
     licence: str = "MIT"
     """Licence of the weights."""
+    reviewed: Day | None = None
+    """Day on which a person last looked through this section, such as ``2026-01-31``."""
+
+
+class Cost(Section, frozen=True):
+    """What machines cost; only ``training_price`` depends on it."""
+
+    cpu_hour: NotNegative = 0.0
+    """Price of a core for an hour."""
+    currency: str = ""
+    """Its currency."""
 
 
 class Release(Section, frozen=True):
@@ -136,35 +160,166 @@ class Release(Section, frozen=True):
     """Git remote to push the release to, after its data went to DVC's default remote; empty: push nothing."""
 
 
-class Floor(Section, frozen=True, tag_field="kind", tag="floor"):
-    """A test metric's value may not be below (or above) a limit."""
+Policy = Literal["block", "approve"]
+"""What an inconclusive gate does: stand in the way, or ask for an approval."""
+
+
+class Absolute(Section, frozen=True, tag_field="kind", tag="absolute"):
+    """A test metric must be proven to be at least (or at most) a limit: by the bound of its interval, not its value."""
 
     metric: str
     """The metric, one of ``metrics.names``."""
     min: float | None = None
-    """Smallest value that passes; the interval is shown beside it and decides nothing."""
+    """Smallest value; the lower bound must reach it."""
     max: float | None = None
-    """Largest value that passes; the interval is shown beside it and decides nothing."""
+    """Largest value; the upper bound must stay below it."""
+    confidence: Share = 0.95
+    """Confidence of the bound, one-sided: 0.95 lets a model exactly at the limit pass one time in twenty."""
+    group_by: str | None = None
+    """Column whose rows are resampled together; the schema's group where left out, "" for independent rows."""
+    inconclusive: Policy = "block"
+    """What happens where these rows can't tell."""
 
 
-class NotWorse(Section, frozen=True, tag_field="kind", tag="not_worse"):
-    """The metric's interval against the last release, on the same rows, must stay within a margin of loss."""
+class Change(Section, frozen=True, tag_field="kind", tag="change"):
+    """The model against the last release, both scored on the same rows: the difference must be proven."""
 
     metric: str
     """The metric, one of ``metrics.names``."""
-    margin: NotNegative
-    """Largest loss that is accepted, in the metric's own unit."""
+    test: Literal["non_inferior", "superior", "equivalent"] = "non_inferior"
+    """Not worse by more than the margin; better by more than the margin; or within the margin on both sides."""
+    margin: NotNegative = 0.0
+    """The margin, in the metric's own unit."""
+    confidence: Share = 0.95
+    """Confidence of the bound, one-sided."""
+    group_by: str | None = None
+    """Column whose rows are resampled together; the schema's group where left out, "" for independent rows."""
+    inconclusive: Policy = "block"
+    """What happens where these rows can't tell."""
+
+
+class Slices(Section, frozen=True, tag_field="kind", tag="slices"):
+    """No part of the rows may be worse than with the last release, whatever the average says."""
+
+    metric: str
+    """The metric, one of ``metrics.names``."""
+    columns: tuple[str, ...] = ()
+    """Columns whose values cut the rows."""
+    crossings: tuple[Annotated[tuple[str, ...], msgspec.Meta(min_length=2)], ...] = ()
+    """Columns that cut the rows together, such as ``[origin, carrier]``."""
+    min_rows: Annotated[int, msgspec.Meta(ge=1)] = 1000
+    """Smallest slice that is judged; a smaller one is listed as inconclusive."""
+    margin: NotNegative = 0.0
+    """Loss that is accepted in a slice; more than that, proven at the family's confidence (Holm), fails."""
+    must_pass: tuple[dict[str, str], ...] = ()
+    """Slices, such as ``{origin: JFK}``, that must be proven not to be worse by more than the margin."""
+    max_gap: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    """Largest difference of the metric between two slices of a column, by its bound; needs no earlier release."""
+    confidence: Share = 0.95
+    """Confidence over the family of all slices."""
+    group_by: str | None = None
+    """Column whose rows are resampled together; the schema's group where left out, "" for independent rows."""
+    inconclusive: Policy = "block"
+    """What happens where a slice that must pass can't be told."""
+
+
+class CalibrationGate(Section, frozen=True, tag_field="kind", tag="calibration"):
+    """Probabilities must be worth their word; predicted numbers must not be off on average."""
+
+    metric: Literal["expected_calibration_error", "brier_score_loss", "log_loss", "bias", "interval_coverage"]
+    """What is limited; the last two are for regression."""
+    max: float | None = None
+    """Largest value, by the upper bound; of a bias, in both directions."""
+    min: float | None = None
+    """Smallest value, by the lower bound."""
+    confidence: Share = 0.95
+    """Confidence of the bound, one-sided."""
+    group_by: str | None = None
+    """Column whose rows are resampled together; the schema's group where left out, "" for independent rows."""
+    inconclusive: Policy = "block"
+    """What happens where these rows can't tell."""
+
+
+class Churn(Section, frozen=True, tag_field="kind", tag="churn"):
+    """The model must not break what was right with the last release, nor change its mind without need."""
+
+    max_negative_flips: Share | None = None
+    """Largest share of rows that the last release decided rightly and this one wrongly, by its upper bound."""
+    max_times_noise: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    """Largest share of changed decisions, as a multiple of what another seed alone would change (the noise floor)."""
+    cases: str = ""
+    """CSV file in ``config/`` with cases that must be decided as its target column says, every one of them."""
+    confidence: Share = 0.95
+    """Confidence of the bounds, one-sided."""
+    group_by: str | None = None
+    """Column whose rows are resampled together; the schema's group where left out, "" for independent rows."""
+    inconclusive: Policy = "block"
+    """What happens where these rows can't tell."""
 
 
 class Budget(Section, frozen=True, tag_field="kind", tag="budget"):
-    """A cost of serving must stay below a limit."""
+    """A cost of serving or of training must stay within a limit."""
 
     quantity: Literal[
-        "latency_ms_p50", "latency_ms_p95", "latency_ms_p99", "load_seconds", "peak_memory_mib", "size_mib"
-    ]
-    """What is limited; its unit is in the name."""
-    max: Annotated[float, msgspec.Meta(gt=0)]
+        "latency_ms_p50", "latency_ms_p95", "latency_ms_p99", "rows_per_second", "load_seconds", "peak_memory_mib",
+        "size_mib", "parameter_count", "training_cpu_hours", "training_wall_hours", "training_price",
+    ]  # fmt: skip
+    """What is limited; its unit is in the name. Of training, the sum over all candidates and seeds."""
+    max: Annotated[float, msgspec.Meta(gt=0)] | None = None
     """Largest value that passes."""
+    min: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    """Smallest value that passes, for ``rows_per_second``."""
+    max_ratio: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    """Largest multiple of the last release's; of times, measured side by side and by the upper bound."""
+    inconclusive: Policy = "block"
+    """What happens where the measurements can't tell."""
+
+
+DataCheck = Literal[
+    "unique_ids", "finite", "known_in_time", "time_order", "groups_apart", "no_repeats", "no_repeats_across",
+    "gaps_known", "ranges",
+]  # fmt: skip
+
+
+class DataGate(Section, frozen=True, tag_field="kind", tag="data"):
+    """The rows must hold what the dataset's page claims, and resemble those of the last release."""
+
+    checks: tuple[DataCheck, ...] = ("unique_ids", "finite", "known_in_time", "time_order", "groups_apart", "ranges")
+    """Checks of the data that must hold."""
+    max_psi: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    """Largest population stability index of a feature against the last release's training rows."""
+    on_drift: Literal["warn", "block"] = "warn"
+    """What happens where a feature has drifted further."""
+
+
+class GoldenGate(Section, frozen=True, tag_field="kind", tag="golden"):
+    """In a process with nothing installed but onnxruntime, the bundle must repeat its golden samples."""
+
+    max_difference: NotNegative = 1e-6
+    """Largest difference of an output that passes."""
+
+
+class Documents(Section, frozen=True, tag_field="kind", tag="documents"):
+    """The model card must be filled, and looked through not too long ago."""
+
+    sections: tuple[
+        Literal["description", "intended_use", "business_requirements", "limitations", "owner", "project", "licence"],
+        ...,
+    ] = ("intended_use", "business_requirements", "limitations", "owner")
+    """Sections of the card that must be filled with more than a placeholder."""
+    max_age_days: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    """Days since ``card.reviewed`` after which the card is too old."""
+
+
+class ApprovalGate(Section, frozen=True, tag_field="kind", tag="approval"):
+    """What a machine should not decide alone needs a person's approval of this very bundle."""
+
+    required_for: tuple[Literal["major", "loosened", "inconclusive", "lowered"], ...] = (
+        "major", "loosened", "inconclusive", "lowered",
+    )  # fmt: skip
+    """A major version, a loosened limit, a gate whose policy is to ask, a version lower than derived."""
+    by_another: bool = True
+    """Whether the approval must come from another person than the author."""
 
 
 class ParityGate(Section, frozen=True, tag_field="kind", tag="parity"):
@@ -184,7 +339,10 @@ class Clean(Section, frozen=True, tag_field="kind", tag="clean"):
     """What the release is made of must be committed, and raw data equal to its pointer."""
 
 
-Gate = Floor | NotWorse | Budget | ParityGate | Complete | Clean
+Gate = (
+    Absolute | Change | Slices | CalibrationGate | Churn | Budget | DataGate | GoldenGate | Documents | ApprovalGate
+    | ParityGate | Complete | Clean
+)  # fmt: skip
 
 
 class GateFile(Section, frozen=True):
@@ -209,6 +367,7 @@ class Config(Section, frozen=True):
     """Threads of one training; part of the run's identity, since it changes the bits."""
     select: Select = Select()
     metrics: Metrics = Metrics()
+    cost: Cost = Cost()
     release: Release = Release()
 
 
