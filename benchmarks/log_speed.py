@@ -23,7 +23,7 @@ SECONDS_GOAL = 0.5
 RATIO_GOAL = 10.0
 _RELEASES = 1000
 _REPEATS = 7
-_METRICS = ("roc_auc", "average_precision", "accuracy", "f1", "precision", "recall", "log_loss", "brier")
+_METRICS = ("roc_auc", "average_precision", "accuracy", "f1", "precision", "recall", "log_loss", "brier_score_loss")
 _WHO = "Example <owner@example.org>"
 
 

@@ -75,8 +75,8 @@ def test_with_groups_it_agrees_with_scipy_on_sums_of_groups() -> None:
 
 def test_rows_that_depend_on_each_other_widen_the_interval() -> None:
     y, p, _, groups = make_rows(6000, 30, spread=1.5)
-    alone = bootstrap.intervals(["brier"], y, p, None, 0.5, 0.95, 1000)["brier"]
-    together = bootstrap.intervals(["brier"], y, p, groups, 0.5, 0.95, 1000)["brier"]
+    alone = bootstrap.intervals(["brier_score_loss"], y, p, None, 0.5, 0.95, 1000)["brier_score_loss"]
+    together = bootstrap.intervals(["brier_score_loss"], y, p, groups, 0.5, 0.95, 1000)["brier_score_loss"]
     assert width(together) > 2 * width(alone)
 
 
@@ -85,7 +85,7 @@ def test_a_paired_difference_is_narrower_than_an_unpaired_one() -> None:
     paired = bootstrap.paired_differences(NAMES, y, new, old, groups, 0.5, 0.95, 1000)
     new_alone = bootstrap.intervals(NAMES, y, new, groups, 0.5, 0.95, 1000, seed=1)
     old_alone = bootstrap.intervals(NAMES, y, old, groups, 0.5, 0.95, 1000, seed=2)
-    for name in ("roc_auc", "average_precision", "log_loss", "brier"):
+    for name in ("roc_auc", "average_precision", "log_loss", "brier_score_loss"):
         unpaired = np.hypot(width(new_alone[name]), width(old_alone[name]))
         assert width(paired[name].difference) < 0.8 * unpaired
 
@@ -135,10 +135,13 @@ def test_equal_seeds_give_equal_intervals_and_others_do_not(grouped: bool) -> No
 def test_groups_may_be_text_or_have_missing_ones() -> None:
     y, p, _, groups = make_rows(500, 10)
     named = np.array([f"day {group}" for group in groups], dtype=object)
-    as_numbers = bootstrap.intervals(["brier"], y, p, groups, 0.5, 0.95, 300)
-    assert bootstrap.intervals(["brier"], y, p, named, 0.5, 0.95, 300) == as_numbers
+    as_numbers = bootstrap.intervals(["brier_score_loss"], y, p, groups, 0.5, 0.95, 300)
+    assert bootstrap.intervals(["brier_score_loss"], y, p, named, 0.5, 0.95, 300) == as_numbers
     named[groups == 9] = None
-    assert bootstrap.intervals(["brier"], y, p, named, 0.5, 0.95, 300)["brier"].value == as_numbers["brier"].value
+    assert (
+        bootstrap.intervals(["brier_score_loss"], y, p, named, 0.5, 0.95, 300)["brier_score_loss"].value
+        == as_numbers["brier_score_loss"].value
+    )
 
 
 def test_every_row_s_weight_is_as_multinomial_draws_are() -> None:
@@ -153,13 +156,13 @@ def test_every_row_s_weight_is_as_multinomial_draws_are() -> None:
 def test_one_group_is_refused() -> None:
     y, p, _, _ = make_rows(100, 5)
     with pytest.raises(DataError, match="all 100 rows are of one group"):
-        bootstrap.intervals(["brier"], y, p, np.zeros(100), 0.5, 0.95, 200)
+        bootstrap.intervals(["brier_score_loss"], y, p, np.zeros(100), 0.5, 0.95, 200)
 
 
 def test_groups_of_another_length_are_refused() -> None:
     y, p, _, _ = make_rows(100, 5)
     with pytest.raises(DataError, match=r"expected \(100,\): one group a row"):
-        bootstrap.intervals(["brier"], y, p, np.arange(99), 0.5, 0.95, 200)
+        bootstrap.intervals(["brier_score_loss"], y, p, np.arange(99), 0.5, 0.95, 200)
 
 
 def test_too_few_groups_with_both_classes_are_refused() -> None:
@@ -172,10 +175,10 @@ def test_predictions_that_are_not_finite_are_refused() -> None:
     y, p, old, groups = make_rows(100, 5)
     old[3] = np.nan
     with pytest.raises(DataError, match="NaN or infinite"):
-        bootstrap.paired_differences(["brier"], y, p, old, groups, 0.5, 0.95, 200)
+        bootstrap.paired_differences(["brier_score_loss"], y, p, old, groups, 0.5, 0.95, 200)
 
 
 def test_an_unknown_metric_is_refused() -> None:
     y, p, _, groups = make_rows(100, 5)
-    with pytest.raises(SettingsError, match="did you mean 'brier'"):
-        bootstrap.intervals(["briar"], y, p, groups, 0.5, 0.95, 200)
+    with pytest.raises(SettingsError, match="did you mean 'brier_score_loss'"):
+        bootstrap.intervals(["brier_score"], y, p, groups, 0.5, 0.95, 200)

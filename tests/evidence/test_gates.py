@@ -246,7 +246,9 @@ def test_settings_that_can_be_judged_are_let_through() -> None:
 def test_a_gate_on_a_metric_that_is_not_measured_names_the_nearest() -> None:
     assert "config/gates.yaml: gates.it.metric: " in refusal(Floor(metric="roc_auk", min=0.5))
     assert "'roc_auk'; did you mean 'roc_auc'?" in refusal(Floor(metric="roc_auk", min=0.5))
-    assert "'brier'; expected one of roc_auc, accuracy, log_loss" in refusal(NotWorse(metric="brier", margin=0))
+    assert "'brier_score_loss'; expected one of roc_auc, accuracy, log_loss" in refusal(
+        NotWorse(metric="brier_score_loss", margin=0)
+    )
     with pytest.raises(SettingsError, match="'accuracy'; expected one of roc_auc, log_loss"):
         judge(Floor(metric="accuracy", min=0.5))
 
@@ -261,7 +263,7 @@ def test_a_floor_has_exactly_one_limit(limits: dict[str, float], found: str) -> 
 
 def test_all_problems_of_the_settings_are_reported_at_once() -> None:
     metrics = settings.Metrics(names=("roc_auc", "acuracy", "roc_auc"))
-    lines = refusal(Floor(metric="roc"), metrics, metric="brier").splitlines()
+    lines = refusal(Floor(metric="roc"), metrics, metric="brier_score_loss").splitlines()
     assert len(lines) == 5
     assert lines[0] == "config/config.yaml: metrics.names: found metric 'acuracy'; did you mean 'accuracy'?"
     assert "select.metric" in lines[1]
@@ -281,8 +283,16 @@ def test_the_table_has_a_row_a_gate_in_words_and_numbers() -> None:
     [
         (Floor(metric="roc_auc", min=0.7), Floor(metric="roc_auc", min=0.65), ["it: min went from 0.7 to 0.65"]),
         (Floor(metric="roc_auc", min=0.7), Floor(metric="roc_auc", min=0.75), []),
-        (Floor(metric="brier", max=0.2), Floor(metric="brier", max=0.3), ["it: max went from 0.2 to 0.3"]),
-        (Floor(metric="brier", max=0.2), Floor(metric="brier", min=0.2), ["it: max 0.2 was removed"]),
+        (
+            Floor(metric="brier_score_loss", max=0.2),
+            Floor(metric="brier_score_loss", max=0.3),
+            ["it: max went from 0.2 to 0.3"],
+        ),
+        (
+            Floor(metric="brier_score_loss", max=0.2),
+            Floor(metric="brier_score_loss", min=0.2),
+            ["it: max 0.2 was removed"],
+        ),
         (NotWorse(metric="f1", margin=0.0), NotWorse(metric="f1", margin=0.1), ["it: margin went from 0 to 0.1"]),
         (
             Budget(quantity="size_mib", max=5),

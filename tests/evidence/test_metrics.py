@@ -44,7 +44,7 @@ def expected(y: Any, p: Any, w: Any) -> dict[str, float]:
             "precision": reference.precision_score(y, d, sample_weight=w, zero_division=0),
             "recall": reference.recall_score(y, d, sample_weight=w, zero_division=0),
             "log_loss": reference.log_loss(y, p, sample_weight=w, labels=[0, 1]),
-            "brier": reference.brier_score_loss(y, p, sample_weight=w),
+            "brier_score_loss": reference.brier_score_loss(y, p, sample_weight=w),
         }
 
 
@@ -79,7 +79,7 @@ def test_a_weight_of_two_is_a_row_twice(drawn: Rows) -> None:
 
 def test_the_names_and_directions_are_those_of_scikit_learn() -> None:
     assert set(metrics.names()) == set(expected(np.array([0, 1]), np.array([0.2, 0.8]), None))
-    assert [name for name in metrics.names() if not metrics.greater_is_better(name)] == ["log_loss", "brier"]
+    assert [name for name in metrics.names() if not metrics.greater_is_better(name)] == ["log_loss", "brier_score_loss"]
 
 
 def test_each_direction_is_true_of_a_better_prediction() -> None:
@@ -132,7 +132,7 @@ def test_an_unknown_metric_names_the_nearest() -> None:
 
 
 def test_a_mean_of_trees_a_little_above_one_is_a_probability() -> None:
-    assert metrics.compute(("brier",), [0, 1], [0.0, 1 + 2e-7], THRESHOLD) == {"brier": 0.0}
+    assert metrics.compute(("brier_score_loss",), [0, 1], [0.0, 1 + 2e-7], THRESHOLD) == {"brier_score_loss": 0.0}
 
 
 def test_bins_of_reliability_hold_equal_counts_and_all_rows() -> None:

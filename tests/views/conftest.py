@@ -74,7 +74,7 @@ def serving() -> dict[str, float]:
 def weighing(auc: float) -> dict[str, Any]:
     return {
         "rows": 28000, "groups": 30, "group_by": "day", "confidence": 0.95, "resamples": 1000, "threshold": 0.5,
-        "metrics": {"roc_auc": interval(auc), "brier": interval(0.16)}, "slices": [],
+        "metrics": {"roc_auc": interval(auc), "brier_score_loss": interval(0.16)}, "slices": [],
         "calibration": {"expected_calibration_error": 0.03, "bins": 15}, "serving": serving(), "comparison": None,
         "test_sha256": SHA, "content_sha256": SHA,
     }  # fmt: skip
@@ -228,7 +228,12 @@ def run(project: Path) -> Callable[..., str]:
             "stage_code": SHA, "files": [{"path": "model.skops", "bytes": 3, "sha256": SHA}],
         }  # fmt: skip
         documents.write_record(folder / "run.yaml", record)
-        done = {"run": identity, "candidate": candidate, "seed": seed, "metrics": {"brier": 0.2, "roc_auc": auc}}
+        done = {
+            "run": identity,
+            "candidate": candidate,
+            "seed": seed,
+            "metrics": {"brier_score_loss": 0.2, "roc_auc": auc},
+        }
         documents.write_record(folder / "validation.yaml", done)
         return identity
 

@@ -59,7 +59,7 @@ def test_json_has_the_same_lines(project: Path, release: Make, run: Make) -> Non
     found = json.loads(log.log(project, "flights", json=True))
     assert found["releases"][0]["tag"] == "flights@v1.0.0"
     assert found["releases"][0]["low"] == 0.69
-    assert found["runs"][0]["metrics"] == {"brier": 0.2, "roc_auc": 0.7}
+    assert found["runs"][0]["metrics"] == {"brier_score_loss": 0.2, "roc_auc": 0.7}
     assert "runs" not in json.loads(log.log(project, None, runs=False, json=True))
 
 

@@ -128,7 +128,7 @@ CASES: dict[str, tuple[Change, set[str]]] = {
     ),
     "a candidate renamed": (edit(CONFIG, "  logistic:", "  linear:"), only("linear")),
     "threads": (edit(CONFIG, "seeds:", "threads: 2\nseeds:"), TRAIN),
-    "a metric": (edit(CONFIG, '"log_loss"', '"brier"'), EVALUATE),
+    "a metric": (edit(CONFIG, '"log_loss"', '"brier_score_loss"'), EVALUATE),
     "the primary metric": (edit(CONFIG, "metrics:\n", 'select: {metric: "accuracy"}\nmetrics:\n'), PACKAGE),
     "the slices": (edit(CONFIG, '["store"]', "[]"), WEIGH),
     "the split": (edit(CONFIG, "2024-02-15", "2024-02-16"), PREPROCESS),

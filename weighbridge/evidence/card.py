@@ -23,7 +23,7 @@ _HUB_LICENCES = {
     "apache-2.0", "mit", "bsd-2-clause", "bsd-3-clause", "cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0",
     "gpl-2.0", "gpl-3.0", "lgpl-3.0", "agpl-3.0", "mpl-2.0", "eupl-1.2", "unlicense", "isc", "odbl", "bsl-1.0",
 }  # fmt: skip
-_HUB_METRICS = {"brier": "brier_score"}
+_HUB_METRICS = {"brier_score_loss": "brier_score"}
 
 
 def card(manifest: Manifest, sample: Mapping[str, Sequence[Any]] | None = None) -> str:

@@ -26,7 +26,7 @@ _BINARY = (
     Metric("precision", greater_is_better=True, meaning="share of rows decided positive that are"),
     Metric("recall", greater_is_better=True, meaning="share of positive rows decided positive"),
     Metric("log_loss", greater_is_better=False, meaning="mean negative logarithm of the outcome's probability"),
-    Metric("brier", greater_is_better=False, meaning="mean squared difference of probability and outcome"),
+    Metric("brier_score_loss", greater_is_better=False, meaning="mean squared difference of probability and outcome"),
 )
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _BINARY}
 

@@ -13,7 +13,7 @@ Definitions, with weights w, outcomes y in {0, 1}, probabilities p, decisions d 
   equal p are one threshold (as scikit-learn defines it).
 - ``accuracy``, ``precision``, ``recall``, ``f1``: of the decisions; 0 where the denominator is.
 - ``log_loss``: mean of -log(probability of the outcome), p kept off 0 and 1 by float64's epsilon (Good 1952).
-- ``brier``: mean of (p - y)^2 (Brier 1950).
+- ``brier_score_loss``: mean of (p - y)^2 (Brier 1950).
 """
 
 import dataclasses
@@ -142,7 +142,7 @@ _FORMULAS: dict[str, Callable[[_Sums], Floats]] = {
     "precision": lambda s: _ratio(s.hits, s.predicted),
     "recall": lambda s: _ratio(s.hits, s.positive),
     "log_loss": lambda s: s.log_loss / s.total,
-    "brier": lambda s: s.squared / s.total,
+    "brier_score_loss": lambda s: s.squared / s.total,
 }
 
 

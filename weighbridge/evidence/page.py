@@ -58,7 +58,7 @@ _METRIC_NAMES = {
     "roc_auc": "ROC AUC",
     "average_precision": "average precision",
     "f1": "F1",
-    "brier": "Brier score",
+    "brier_score_loss": "Brier score",
     "log_loss": "log loss",
 }
 
