@@ -134,26 +134,87 @@ def gate(name: str, kind: str, verdict: str, rule: str, **numbers: Any) -> manif
     return manifest.GateResult(name=name, kind=kind, verdict=verdict, rule=rule, **(values | numbers))
 
 
+def part(name: str, verdict: str, difference: float | None = None, **values: Any) -> manifest.GatePart:
+    if difference is not None:
+        baseline = 0.7
+        values = {"value": baseline + difference, "baseline": baseline, "difference": difference, **values}
+    return manifest.GatePart(name=name, verdict=verdict, **values)
+
+
+def make_parts(count: int = 10) -> tuple[manifest.GatePart, ...]:
+    """Slices against the last release: one worse, one too small, the rest not worse."""
+    random = np.random.default_rng(13)
+    parts = []
+    for i in range(count):
+        rows = ROWS_OF_CARRIER[i % 10]
+        name = f"carrier={CARRIERS[i]}" if i < 10 else f"origin=JFK, dest={CARRIERS[i % 10]}{i}"
+        if i % 10 == 9:
+            parts.append(part(name, "inconclusive", rows=rows, reason="fewer than 1,000 rows"))
+            continue
+        middle, half = (-0.051 if i == 5 else float(random.normal(0.004, 0.008))), 1.2 / rows**0.5
+        verdict = "fail" if i == 5 else "pass"
+        parts.append(part(name, verdict, middle, rows=rows, low=middle - half, high=middle + half,
+                          p=0.004 if i == 5 else 1.0))  # fmt: skip
+    return tuple(parts)
+
+
 def make_gates(verdict: str = "fail") -> manifest.Gates:
     results = (
-        gate("useful", "floor", "pass", "roc_auc is at least 0.68 (its value on the test rows)",
-             value=0.7181, bound=0.697, limit=0.68),
-        gate("calibrated", "floor", "pass", "log_loss is at most 0.6 (its value on the test rows)",
-             value=0.5299, bound=0.551, limit=0.60),
-        gate("precise", "floor", "pass", "average_precision is at least 0.5 (its value on the test rows)",
-             value=0.512, bound=0.491, limit=0.50),
-        gate("no-step-back", "not_worse", "inconclusive",
-             "roc_auc is worse than that of flights@v1.0.0 by at most 0.005 (lower bound of the 95 % interval of the "
-             "paired difference)", value=0.0018, bound=-0.0071, limit=-0.005, short_by=0.0021,
-             reason="the margin lies within the interval; 1.7 times the rows would settle it"),
+        gate("useful", "absolute", "pass", "roc_auc is at least 0.68 (lower bound at 95 %)",
+             value=0.7181, bound=0.697, limit=0.68, low=0.697, high=0.739, rows=28_000),
+        gate("calibrated", "calibration", "pass", "log_loss is at most 0.6 (upper bound at 95 %)",
+             value=0.5299, bound=0.551, limit=0.60, low=0.509, high=0.551, rows=28_000),
+        gate("no-step-back", "change", "inconclusive",
+             "roc_auc is worse than that of flights@v1.0.0 by at most 0.005 (lower bound of the paired difference, "
+             "95 %)", value=0.7181, baseline=0.7163, difference=0.0018, bound=-0.0071, limit=-0.005, low=-0.0071,
+             high=0.0107, short_by=0.0021, rows=28_000, rows_needed=41_300, reason="the margin lies in the interval"),
+        gate("no-slice-worse", "slices", "fail", "roc_auc of no slice is worse than that of flights@v1.0.0 by more "
+             "than 0.01 (Holm over 10 slices, 95 %)", value=0.649, baseline=0.7, difference=-0.051, bound=-0.0768,
+             limit=-0.01, low=-0.0768, high=-0.0252, short_by=0.0152, rows=2170, parts=make_parts(),
+             reason="worse: carrier=MQ"),
+        gate("keeps-its-word", "churn", "pass", "at most 0.04 of the rows were decided rightly by flights@v1.0.0 and "
+             "are decided wrongly now (upper bound at 95 %)", value=0.0312, bound=0.0356, low=0.0268, high=0.0356,
+             limit=0.04, rows=28_000),
         gate("fast", "budget", "pass", "latency_ms_p99 is at most 5", value=0.14, limit=5.0),
+        gate("no-slower", "budget", "pass", "latency_ms_p50 is at most 1.5 times that of flights@v1.0.0",
+             value=0.061, baseline=0.058, difference=1.052, bound=1.11, low=0.99, high=1.11, limit=1.5),
         gate("small", "budget", "fail", "size_mib is at most 1", value=1.2, limit=1.0, short_by=0.2),
         gate("same-answers", "parity", "pass", "model.onnx differs from the native model by at most 1e-05 and in at "
              "most 0 decisions", value=2.1e-7, limit=1e-5),
+        gate("rows-hold", "data", "pass", "6 checks of the data hold; drift is reported", parts=(
+            part("unique_ids", "pass"), part("drift of wind_gust", "warn", value=0.31, reason="PSI over 0.25"))),
         gate("complete", "complete", "at release", "every field of the manifest is filled", limit=0.0),
         gate("clean", "clean", "not applicable", "all that the release is made of is committed", reason="no Git here"),
     )  # fmt: skip
-    return manifest.Gates(verdict=verdict, results=results, gates_sha256=SHA, loosened=())
+    return manifest.Gates(
+        verdict=verdict,
+        results=results,
+        gates_sha256=SHA,
+        loosened=("small: max went from 0.8 to 1",),
+        self_test=(
+            manifest.SelfTest(gate="useful", damage="labels of 30 % of the rows flipped", caught=True),
+            manifest.SelfTest(gate="fast", damage="latency tripled", caught=False),
+        ),
+        needs_approval=("loosened: small: max went from 0.8 to 1",),
+        approvals=(make_approval(),),
+        test_decisions=3,
+    )
+
+
+def make_approval() -> manifest.Approval:
+    return manifest.Approval(
+        content_sha256=SHA, approver="Grace Example <grace@example.org>",
+        approves=("loosened: small: max went from 0.8 to 1",), reason="The device has room.",
+        when="2026-01-31T12:30:00Z",
+    )  # fmt: skip
+
+
+def make_noise() -> manifest.Noise:
+    return manifest.Noise(
+        seeds=3, pairs=3,
+        changed_decisions=manifest.Interval(value=0.043, low=0.039, high=0.046),
+        negative_flips=manifest.Interval(value=0.021, low=0.018, high=0.024),
+    )  # fmt: skip
 
 
 def make_lineage() -> manifest.Lineage:
@@ -222,7 +283,8 @@ def make_manifest(**changes: Any) -> manifest.Manifest:
         "interface": make_interface(),
         "artifacts": make_packaged().artifacts,
         "performance": manifest.Performance(
-            primary="roc_auc", selected_from=make_candidates(), parity=make_packaged().parity, test=weighing
+            primary="roc_auc", selected_from=make_candidates(), parity=make_packaged().parity, test=weighing,
+            noise=make_noise(), cost=manifest.TrainingCost(runs=9, cpu_seconds=4210.5, wall_seconds=3900.0),
         ),
         "gates": make_gates("pass"),
         "lineage": make_lineage(),

@@ -216,7 +216,9 @@ def test_the_bundle_s_readme_holds_nothing_that_was_measured_or_changes() -> Non
 @pytest.mark.parametrize("count", [0, 1, 9, 40])
 def test_the_summary_has_at_most_25_lines_of_plain_text(count: int, verdict: str) -> None:
     names = tuple(f"candidate-{i}" for i in range(max(1, count)))
-    results = tuple(gate(f"gate-{i}", "floor", verdict, LONG, value=1.0, limit=2.0, reason=LONG) for i in range(count))
+    results = tuple(
+        gate(f"gate-{i}", "absolute", verdict, LONG, value=1.0, limit=2.0, reason=LONG) for i in range(count)
+    )
     text = summary(
         make_packaged(candidates=make_candidates(names), champion=names[-1]),
         make_weighing(metrics={f"metric_{i}": make_weighing().metrics["roc_auc"] for i in range(max(1, count))}),

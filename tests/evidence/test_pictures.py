@@ -14,6 +14,7 @@ from flights_sample import (
     make_gates,
     make_learning_curves,
     make_packaged,
+    make_parts,
     make_scores,
     make_slices,
     make_verdict,
@@ -27,15 +28,26 @@ from matplotlib.text import Text
 
 from weighbridge import manifest
 from weighbridge.errors import RecordError
-from weighbridge.evidence import curve_pictures, curves, forest_pictures, page, pictures
+from weighbridge.evidence import (
+    curve_pictures,
+    curves,
+    forest_pictures,
+    gate_pictures,
+    page,
+    pictures,
+)
 from weighbridge.evidence.scene import Scene
 
 HOSTILE = "$x^{<b>\n\t|late|\u202e 🛩 " + "é" * 60
 NAMES = {"candidates", "learning_curves", "roc", "precision_recall", "calibration", "confusion", "slices", "gates"}
 PAINTERS = [
     pictures.candidates, pictures.learning_curves, curve_pictures.roc, curve_pictures.precision_recall,
-    curve_pictures.calibration, curve_pictures.confusion, forest_pictures.slices, forest_pictures.gates,
+    curve_pictures.calibration, curve_pictures.confusion, forest_pictures.slices, gate_pictures.gates,
 ]  # fmt: skip
+
+
+def finite() -> st.SearchStrategy[float]:
+    return st.floats(allow_nan=False, allow_infinity=False)
 
 
 def scene(folder: Path, **changes: Any) -> Scene:
@@ -59,7 +71,13 @@ def hostile(folder: Path) -> Scene:
     interface = msgspec.structs.replace(packaged.interface, outputs=outputs)
     slices = tuple(msgspec.structs.replace(part, column=HOSTILE, value=HOSTILE) for part in make_slices(3))
     rule = "w" * 30 + " at least 3 " * 40
-    results = (gate("g" * 64, "floor", "fail", rule, value=1e9, bound=-1e9, limit=2e-9, reason=rule),)
+    parts = tuple(msgspec.structs.replace(one, name=HOSTILE + one.name, reason=HOSTILE) for one in make_parts(30))
+    results = (
+        gate("g" * 64, "absolute", "fail", rule, value=1e9, bound=-1e9, limit=2e-9, reason=rule),
+        gate("h" * 64, "change", "inconclusive", rule, value=-1e300, baseline=1e300, difference=-1e-300, low=-1e308,
+             high=1e308, bound=-1e308, limit=-1e-308, rows=10**12, rows_needed=10**15, reason=rule),
+        gate("i" * 64, "slices", "some other word", HOSTILE, limit=-0.01, parts=parts),
+    )  # fmt: skip
     gates = msgspec.structs.replace(make_gates(), results=results)
     return scene(
         folder,
@@ -82,10 +100,26 @@ def crowded(folder: Path) -> Scene:
     names = tuple(f"candidate-{i}" for i in range(8))
     packaged = make_packaged(candidates=make_candidates(names), champion="candidate-1")
     learning = {f"{name} seed {seed}": make_learning_curves(1)["network seed 0"] for name in names for seed in (0, 1)}
-    return scene(folder, packaged=packaged, weighing=make_weighing(slices=make_slices(30)), learning_curves=learning)
+    gates = make_gates()
+    results = tuple(
+        msgspec.structs.replace(one, parts=make_parts(70) if one.kind == "slices" else one.parts)
+        for one in (*gates.results, *gates.results[:5])
+    )
+    return scene(
+        folder, packaged=packaged, weighing=make_weighing(slices=make_slices(30)), learning_curves=learning,
+        verdict=msgspec.structs.replace(make_verdict(), gates=msgspec.structs.replace(gates, results=results)),
+    )  # fmt: skip
 
 
-SCENES = {"usual": scene, "hostile": hostile, "lean": lean, "crowded": crowded}
+def unjudged(folder: Path) -> Scene:
+    """Slices that no gate has judged: their metric is shown."""
+    gates = make_gates()
+    results = tuple(one for one in gates.results if one.kind != "slices")
+    verdict = msgspec.structs.replace(make_verdict(), gates=msgspec.structs.replace(gates, results=results))
+    return scene(folder, weighing=make_weighing(slices=make_slices(30)), verdict=verdict)
+
+
+SCENES = {"usual": scene, "hostile": hostile, "lean": lean, "crowded": crowded, "unjudged": unjudged}
 
 
 @pytest.fixture(scope="module")
@@ -179,8 +213,8 @@ def test_a_missing_or_empty_table_is_told_with_the_next_step(tmp_path: Path) -> 
         (curve_pictures.precision_recall, "Average precision 0.512"),
         (curve_pictures.calibration, "Probabilities are 1.4 percentage points off"),
         (curve_pictures.confusion, "of “late” are found"),
-        (forest_pictures.slices, "Weakest slice: carrier MQ, ROC AUC 0.700 against 0.718 overall"),
-        (forest_pictures.gates, "5 of 7 gates hold; missed: no-step-back, small"),
+        (forest_pictures.slices, "1 of 9 slices is worse: carrier=MQ"),
+        (gate_pictures.gates, "7 of 10 gates hold; missed: no-step-back, no-slice-worse, small"),
     ],
 )
 def test_titles_state_the_finding(scenes: dict[str, Scene], paint: Any, said: str) -> None:
@@ -189,39 +223,74 @@ def test_titles_state_the_finding(scenes: dict[str, Scene], paint: Any, said: st
     assert said in title.replace("\n", " ")
 
 
+def test_slices_that_no_gate_judged_are_shown_by_the_metric(scenes: dict[str, Scene]) -> None:
+    with page.style():
+        title = forest_pictures.slices(scenes["unjudged"]).texts[0].get_text()
+    assert "Weakest slice: dest AA24, ROC AUC 0.670 against 0.718 overall" in title.replace("\n", " ")
+
+
 def test_a_verdict_is_told_by_words_beside_colour(scenes: dict[str, Scene]) -> None:
     with page.style():
-        found = [text for text, _ in words(forest_pictures.gates(scenes["usual"]))]
+        found = [text for text, _ in words(gate_pictures.gates(scenes["usual"]))]
     assert {"PASS", "FAIL", "INCONCLUSIVE", "at release", "not applicable"} <= set(found)
 
 
 @pytest.mark.parametrize(
-    ("result", "sides"),
+    ("result", "sides", "upwards"),
     [
-        (gate("", "floor", "pass", "", value=0.7, bound=0.6, limit=0.65), (1, -1)),
-        (gate("", "floor", "fail", "", value=0.7, bound=0.6, limit=0.75), (-1, -1)),
-        (gate("", "floor", "pass", "", value=0.5, bound=0.6, limit=0.65), (1, 1)),
-        (gate("", "not_worse", "inconclusive", "", value=0.001, bound=-0.02, limit=-0.005), (1, -1)),
-        (gate("", "budget", "pass", "", value=0.1, limit=5.0), (1, 1)),
-        (gate("", "budget", "fail", "", value=7.0, limit=5.0), (-1, -1)),
+        (gate("", "absolute", "inconclusive", "", value=0.7, low=0.6, high=0.8, bound=0.6, limit=0.65), (1, -1), True),
+        (gate("", "absolute", "fail", "", value=0.7, low=0.66, high=0.74, bound=0.66, limit=0.75), (-1, -1), True),
+        (gate("", "absolute", "pass", "", value=0.5, low=0.4, high=0.6, bound=0.6, limit=0.65), (1, 1), False),
+        (gate("", "change", "inconclusive", "", value=0.8, baseline=0.799, difference=0.001, low=-0.02, high=0.022,
+              bound=-0.02, limit=-0.005), (1, -1), True),
+        (gate("", "change", "fail", "", value=0.6, baseline=0.5, difference=0.1, low=0.05, high=0.15, bound=0.15,
+              limit=0.01), (-1, -1), False),
+        (gate("", "budget", "pass", "", value=0.1, limit=5.0), (1, 1), False),
+        (gate("", "budget", "fail", "", value=7.0, limit=5.0), (-1, -1), False),
+        (gate("", "budget", "pass", "", value=7.0, baseline=7.0, difference=1.0, low=0.9, high=1.1, bound=1.1,
+              limit=1.5), (1, 1), False),
+        (gate("", "budget", "fail", "", value=400.0, limit=5000.0), (-1, -1), True),
     ],
-)
-def test_the_good_side_of_a_limit_is_right(result: manifest.GateResult, sides: tuple[int, int]) -> None:
-    places = forest_pictures.headroom(result)
-    assert places is not None
-    assert tuple(math.copysign(1, place) for place in places) == sides
+)  # fmt: skip
+def test_the_good_side_of_a_limit_is_right(
+    result: manifest.GateResult, sides: tuple[int, int], *, upwards: bool
+) -> None:
+    place = gate_pictures.placed(result)
+    assert place is not None
+    assert (math.copysign(1, place.point), math.copysign(1, place.worst)) == sides
+    assert place.upwards is upwards
 
 
 def test_a_gate_without_numbers_has_no_place() -> None:
-    assert forest_pictures.headroom(gate("", "complete", "at release", "", limit=0.0)) is None
+    assert gate_pictures.placed(gate("", "complete", "at release", "", limit=0.0)) is None
 
 
-@given(st.floats(allow_nan=False, allow_infinity=False), st.floats(allow_nan=False, allow_infinity=False),
-       st.floats(allow_nan=False, allow_infinity=False))  # fmt: skip
-def test_a_place_is_always_on_the_strip(value: float, bound: float, limit: float) -> None:
-    places = forest_pictures.headroom(gate("", "floor", "pass", "", value=value, bound=bound, limit=limit))
-    assert places is not None
-    assert all(-1 <= place <= 1 for place in places)
+@given(finite(), finite(), finite(), finite(), st.sampled_from(["pass", "fail", "inconclusive"]))
+def test_a_place_is_always_on_the_strip_with_the_mark_inside_its_bar(
+    point: float, low: float, high: float, limit: float, verdict: str
+) -> None:
+    low, point, high = sorted((low, point, high))
+    result = gate("", "absolute", verdict, "", value=point, low=low, high=high, bound=low, limit=limit)
+    place = gate_pictures.placed(result)
+    assert place is not None
+    assert -1 <= place.worst <= place.point <= place.best <= 1
+
+
+def test_a_slice_that_is_too_small_is_listed_and_not_drawn(scenes: dict[str, Scene]) -> None:
+    with page.style():
+        figure = forest_pictures.slices(scenes["usual"])
+        found = [text for text, _ in words(figure)]
+    assert {"carrier=VX", "fewer than 1,000 rows", "INCONCLUSIVE", "FAIL", "margin \N{MINUS SIGN}0.01"} <= set(found)
+    assert "Grey: 1 not judged" in figure.texts[2].get_text()
+
+
+def test_of_very_many_slices_those_that_fail_are_shown(scenes: dict[str, Scene]) -> None:
+    with page.style():
+        figure = forest_pictures.slices(scenes["crowded"])
+        found = [text for text, _ in words(figure)]
+    failed = [part.name for part in make_parts(70) if part.verdict == "fail"]
+    assert set(failed) <= set(found)
+    assert "Not shown: 30" in figure.texts[2].get_text()
 
 
 @given(st.integers(0, 100_000), st.integers(0, 100_000))

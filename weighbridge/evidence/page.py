@@ -22,6 +22,7 @@ from weighbridge.manifest import Interval
 
 INK, TEXT, FAINT, GRID = "#1b1f24", "#57606a", "#8c959f", "#e4e7eb"
 BLUE, GREY, SKY, VERMILION, GREEN, AMBER = "#0072b2", "#9aa0a6", "#d6e8f4", "#c44e00", "#00795a", "#8a6100"
+SHADE = "#f3f0ec"  # behind the bad side of a limit
 DPI = 144
 MARGIN = 0.35  # inches, on all sides
 STEPS = [1, 2, 5, 10]  # between ticks: numbers that people count in

@@ -15,8 +15,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from weighbridge.documents import write
-from weighbridge.evidence import curve_pictures, forest_pictures
-from weighbridge.evidence.catalogue import greater_is_better
+from weighbridge.evidence import curve_pictures, forest_pictures, gate_pictures
 from weighbridge.evidence.curves import LEARNING_COLUMNS, run_label
 from weighbridge.evidence.page import (
     BLUE,
@@ -61,7 +60,7 @@ def draw_all(
         "calibration": curve_pictures.calibration,
         "confusion": curve_pictures.confusion,
         "slices": forest_pictures.slices,
-        **({"gates": forest_pictures.gates} if verdict else {}),
+        **({"gates": gate_pictures.gates} if verdict else {}),
     }
     paths = []
     with style():
@@ -103,7 +102,7 @@ def candidates(scene: Scene) -> Figure:
     axes.grid(visible=False, axis="y")
     axes.spines["left"].set_visible(False)
     axes.xaxis.set_major_locator(MaxNLocator(6, steps=STEPS))
-    axes.set_xlabel(f"{metric_name(metric)}, {'more' if greater_is_better(metric) else 'less'} is better")
+    axes.set_xlabel(f"{metric_name(metric)}, {'more' if scene.more_is_better(metric) else 'less'} is better")
     return page.figure
 
 

@@ -4,7 +4,8 @@ import csv
 from pathlib import Path
 from typing import NamedTuple
 
-from weighbridge.errors import RecordError
+from weighbridge.errors import RecordError, SettingsError
+from weighbridge.evidence.catalogue import greater_is_better
 from weighbridge.evidence.page import percent, short
 from weighbridge.manifest import Packaged, Verdict, Weighing
 
@@ -65,3 +66,15 @@ class Scene(NamedTuple):
         weighing = self.weighing
         what = "whole groups" if weighing.groups else "rows"
         return f"{percent(weighing.confidence)} intervals: bootstrap of {what}, {weighing.resamples:,} resamples"
+
+    def more_is_better(self, metric: str) -> bool:
+        """Return which way a metric runs; of one's own, what the choice of the champion tells of it."""
+        try:
+            return greater_is_better(metric)
+        except SettingsError:
+            means = {
+                name: score.mean[metric] for name, score in self.packaged.candidates.items() if metric in score.mean
+            }
+        best = means.get(self.packaged.champion)
+        decided = metric == self.packaged.primary and best is not None and max(means.values()) > best
+        return not decided

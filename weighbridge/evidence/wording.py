@@ -1,6 +1,6 @@
-"""Measured numbers as the card and the summary write them."""
+"""Measured numbers as the card, the summary and the verdict's page write them."""
 
-from weighbridge.manifest import Interval
+from weighbridge.manifest import GatePart, GateResult, Interval
 
 
 def number(value: float | None) -> str:
@@ -23,3 +23,24 @@ def span(found: Interval) -> str:
 def percent(share: float) -> str:
     """Return a share as ``28 %``."""
     return f"{100 * share:.3g} %"
+
+
+def difference(result: GateResult | GatePart) -> str:
+    """Return what was compared with the last release: a difference with its sign, of a budget a ratio."""
+    if result.difference is None:
+        return ""
+    if isinstance(result, GateResult) and result.kind == "budget":
+        return f"{result.difference:.3g} times"
+    return signed(result.difference)
+
+
+def ends(result: GateResult | GatePart) -> str:
+    """Return the ends of the interval that a gate is judged by; empty where there is none."""
+    if result.low is None or result.high is None:
+        return ""
+    return f"{number(result.low)} to {number(result.high)}"
+
+
+def count(rows: int | None) -> str:
+    """Return a number of rows; empty where there is none."""
+    return "" if rows is None else f"{rows:,}"
