@@ -55,21 +55,30 @@ _AIRCRAFT_HOURS = 3.0
 _WEATHER_HOURS = 1.0
 
 
-def _schedule(description: str, unit: str = "") -> Column:
-    return Column(type="number", known=_SCHEDULE_HOURS, unit=unit, description=description)
+def _number(
+    known: float, description: str, unit: str, minimum: float | None = None, maximum: float | None = None
+) -> Column:
+    return Column(type="number", known=known, unit=unit, description=description, minimum=minimum, maximum=maximum)
 
 
-def _code(description: str) -> Column:
-    return Column(type="string", known=_SCHEDULE_HOURS, description=description)
+def _schedule(description: str, unit: str = "", **limits: float) -> Column:
+    return _number(_SCHEDULE_HOURS, description, unit, **limits)
 
 
-def _aircraft(description: str, unit: str) -> Column:
-    return Column(type="number", known=_AIRCRAFT_HOURS, unit=unit, description=description)
+def _code(description: str, values: tuple[str, ...] = ()) -> Column:
+    return Column(type="string", known=_SCHEDULE_HOURS, description=description, values=values)
 
 
-def _weather(description: str, unit: str) -> Column:
-    return Column(type="number", known=_WEATHER_HOURS, unit=unit, description=f"{description}, an hour before")
+def _aircraft(description: str, unit: str, **limits: float) -> Column:
+    return _number(_AIRCRAFT_HOURS, description, unit, **limits)
 
+
+def _weather(description: str, unit: str, **limits: float) -> Column:
+    return _number(_WEATHER_HOURS, f"{description}, an hour before", unit, **limits)
+
+
+_OF_A_DAY: dict[str, float] = {"minimum": 0, "maximum": 24 * 60 - 1}
+_OF_A_CIRCLE: dict[str, float] = {"minimum": -1, "maximum": 1}
 
 SCHEMA = Schema(
     id="id",
@@ -78,26 +87,26 @@ SCHEMA = Schema(
     target="late",
     labels=("on time", "late"),
     features={
-        "departure_minute": _schedule("Scheduled departure, local time since midnight", "min"),
-        "arrival_minute": _schedule("Scheduled arrival, local time since midnight", "min"),
-        "weekday": _schedule("Day of the week", "days since Monday"),
-        "distance": _schedule("Distance between the airports", "mi"),
-        "departures_in_hour": _schedule("Departures scheduled from the airport in the same hour", "flights"),
+        "departure_minute": _schedule("Scheduled departure, local time since midnight", "min", **_OF_A_DAY),
+        "arrival_minute": _schedule("Scheduled arrival, local time since midnight", "min", **_OF_A_DAY),
+        "weekday": _schedule("Day of the week", "days since Monday", minimum=0, maximum=6),
+        "distance": _schedule("Distance between the airports", "mi", minimum=0),
+        "departures_in_hour": _schedule("Departures scheduled from the airport in the same hour", "flights", minimum=1),
         "carrier": _code("Airline, IATA code"),
-        "origin": _code("Airport of departure, IATA code"),
+        "origin": _code("Airport of departure, IATA code", ("EWR", "JFK", "LGA")),
         "dest": _code("Airport of arrival, IATA code"),
         "plane_age": _aircraft("Years since the aircraft was built", "years"),
-        "seats": _aircraft("Seats of the aircraft", "seats"),
+        "seats": _aircraft("Seats of the aircraft", "seats", minimum=1),
         "temperature": _weather("Air temperature", "°F"),
         "dew_point": _weather("Dew point", "°F"),
-        "humidity": _weather("Relative humidity", "%"),
-        "wind_speed": _weather("Wind speed", "mph"),
+        "humidity": _weather("Relative humidity", "%", minimum=0, maximum=100),
+        "wind_speed": _weather("Wind speed", "mph", minimum=0),
         "wind_gust": _weather("Speed of gusts, where there were any", "mph"),
-        "wind_sin": _weather("Sine of the wind's direction", ""),
-        "wind_cos": _weather("Cosine of the wind's direction", ""),
-        "precipitation": _weather("Precipitation", "in"),
-        "pressure": _weather("Sea-level pressure", "mbar"),
-        "visibility": _weather("Visibility", "mi"),
+        "wind_sin": _weather("Sine of the wind's direction", "", **_OF_A_CIRCLE),
+        "wind_cos": _weather("Cosine of the wind's direction", "", **_OF_A_CIRCLE),
+        "precipitation": _weather("Precipitation", "in", minimum=0),
+        "pressure": _weather("Sea-level pressure", "mbar", minimum=850, maximum=1100),
+        "visibility": _weather("Visibility", "mi", minimum=0),
     },
 )
 

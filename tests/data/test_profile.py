@@ -1,18 +1,19 @@
 """Rows: what is made of good ones, and that each kind of bad one is refused by name, all at once."""
 
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import numpy as np
 import pandas as pd
 import pytest
-from made_rows import SCHEMA, parts, section, table
+from made_rows import DIGESTS, RAW, SCHEMA, SETTINGS, parts, section, table
 
-from weighbridge.data.profile import prepare
+from weighbridge.data.profile import prepare, profile
 from weighbridge.data.schema import Column, Schema
 from weighbridge.documents import dump, parse, typed
 from weighbridge.errors import DataError
-from weighbridge.manifest import DataSection
+from weighbridge.manifest import Check, DataSection
+from weighbridge.settings import DataCheck
 
 
 def refused(frame: Any, schema: Schema = SCHEMA) -> str:
@@ -24,6 +25,15 @@ def refused(frame: Any, schema: Schema = SCHEMA) -> str:
 def check(name: str, found: dict[str, pd.DataFrame]) -> tuple[bool, str]:
     (only,) = (check for check in section(found).checks if name in check.name)
     return only.passed, only.found
+
+
+LETTERS = Column(type="string", known=24.0, values=("a", "c"))
+
+
+def in_range(found: dict[str, pd.DataFrame], **columns: Column) -> Check:
+    schema = msgspec.structs.replace(SCHEMA, features={**SCHEMA.features, **columns})
+    (only,) = (check for check in profile(found, schema, RAW, SETTINGS, 3, DIGESTS).checks if check.key == "ranges")
+    return only
 
 
 class TestPrepare:
@@ -150,6 +160,19 @@ class TestRefusedTables:
     def test_no_features(self) -> None:
         assert "no features" in refused(table(), msgspec.structs.replace(SCHEMA, features={}))
 
+    @pytest.mark.parametrize(
+        ("column", "says"),
+        [
+            (Column(type="number", known=1.0, minimum=2.0, maximum=1.0), "minimum 2.0, maximum 1.0; expected finite"),
+            (Column(type="number", known=1.0, minimum=float("nan")), "minimum nan, maximum None; expected finite"),
+            (Column(type="number", known=1.0, values=("a",)), "values are for text; declare minimum and maximum"),
+            (Column(type="string", known=1.0, maximum=1.0), "minimum and maximum are for numbers; declare the values"),
+        ],
+    )
+    def test_a_range_that_nothing_can_keep(self, column: Column, says: str) -> None:
+        schema = msgspec.structs.replace(SCHEMA, features={**SCHEMA.features, "x": column})
+        assert f"schema: feature 'x': {says}" in refused(table(), schema)
+
     def test_every_problem_is_told_at_once(self) -> None:
         bad = table(x=np.inf, s=1, id="r", y=7)
         message = refused(bad.drop(columns="day"))
@@ -204,6 +227,28 @@ class TestProfile:
     def test_a_feature_first_missing_after_training_is_named(self) -> None:
         found = parts(table(x=[*range(11), np.nan]))
         assert check("missing later", found) == (False, "x first missing after training")
+
+    def test_gates_know_each_check_by_its_key(self) -> None:
+        assert {check.key for check in section(parts()).checks} == set(get_args(DataCheck))
+
+    def test_features_carry_the_bins_of_their_training_rows(self) -> None:
+        x, s = section(parts()).features
+        assert (x.edges, x.shares) == ((), (1.0, 0.0))
+        assert (s.values, s.shares) == (("a",), (0.5, 0.5))  # noqa: PD011 - a record, no column
+
+    def test_rows_outside_of_a_declared_range_are_counted_by_column(self) -> None:
+        found = in_range(parts(), x=Column(type="number", known=1.0, minimum=0.5, maximum=2.0), s=LETTERS)
+        assert not found.passed
+        assert found.found == (
+            "x: 5 of 12 rows are not at least 0.5 and at most 2; s: 4 of 12 rows are not one of a, c"
+        )
+
+    def test_limits_belong_to_the_range_and_missing_values_are_always_allowed(self) -> None:
+        rows = parts(table(x=[0.1, 0.3, np.nan] * 4))
+        found = in_range(rows, x=Column(type="number", known=1.0, minimum=0.1, maximum=0.3))
+        assert found.passed
+        assert found.found == "1 of 2 features declare what may be found in them, and hold nothing else"
+        assert in_range(rows, x=Column(type="number", known=1.0, maximum=0.2)).found.startswith("x: 4 of 12 rows")
 
     def test_the_feature_known_last_is_named(self) -> None:
         assert check("before the prediction", parts()) == (True, "2 features, the last known 2 hours before (x)")

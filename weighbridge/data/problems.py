@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from weighbridge.data import columns
-from weighbridge.data.schema import Schema
+from weighbridge.data.schema import Column, Schema
 from weighbridge.errors import DataError
 
 _EXAMPLES = 3
@@ -39,6 +39,17 @@ def of_schema(schema: Schema) -> Iterator[str]:
                 f"schema: feature {name!r} is a leak: known {column.known:g} hours before the prediction, "
                 "expected 0 or more; leave it out of the features"
             )
+        yield from (f"schema: feature {name!r}: {problem}" for problem in _range_problems(column))
+
+
+def _range_problems(column: Column) -> Iterator[str]:
+    limits = [limit for limit in (column.minimum, column.maximum) if limit is not None]
+    if column.type == "number" and column.values:  # noqa: PD011 - the schema's
+        yield "values are for text; declare minimum and maximum of a number"
+    elif column.type == "string" and limits:
+        yield "minimum and maximum are for numbers; declare the values of a text"
+    elif any(not np.isfinite(limit) for limit in limits) or sorted(limits) != limits:
+        yield f"minimum {column.minimum}, maximum {column.maximum}; expected finite numbers, the minimum not above"
 
 
 def of_table(frame: Any, schema: Schema) -> Iterator[str]:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from weighbridge import manifest, settings
-from weighbridge.data import columns, problems
+from weighbridge.data import bins, columns, problems
 from weighbridge.data.page import Statistics, Summary, markdown, statistics
 from weighbridge.data.schema import Column, Schema
 from weighbridge.data.split import rule_in_words, utc
@@ -110,6 +110,9 @@ def _moment(time: pd.Timestamp) -> str:
 
 
 def _feature(name: str, column: Column, train: pd.Series) -> manifest.Feature:
+    text = column.type == "string"
+    found = bins.of_text(train) if text else bins.of_numbers(train)
+    counts = bins.text_counts(train, found) if text else bins.number_counts(train, found)
     return manifest.Feature(
         name=name,
         type=column.type,
@@ -117,6 +120,9 @@ def _feature(name: str, column: Column, train: pd.Series) -> manifest.Feature:
         known_hours_before=float(column.known),
         missing_share=float(columns.missing(train).mean()),
         description=column.description,
+        edges=found.edges,
+        values=found.texts,
+        shares=tuple(float(count) / len(train) for count in counts),
     )
 
 
@@ -125,11 +131,15 @@ def _checks(parts: Parts, schema: Schema) -> Iterator[manifest.Check]:
     rows = sum(map(len, parts.values()))
     soonest = min(schema.features, key=lambda name: schema.features[name].known)
     hours = schema.features[soonest].known
-    yield _check("ids are unique", held=True, found=f"{rows} ids, none twice")
+    yield _check("unique_ids", "ids are unique", held=True, found=f"{rows} ids, none twice")
     yield _check(
-        "values are finite", held=True, found=f"{len(schema.numbers)} numeric features without infinite values"
+        "finite",
+        "values are finite",
+        held=True,
+        found=f"{len(schema.numbers)} numeric features without infinite values",
     )
     yield _check(
+        "known_in_time",
         "features are known before the prediction",
         held=True,
         found=f"{len(schema.features)} features, the last known {hours:g} hours before ({soonest})",
@@ -139,10 +149,11 @@ def _checks(parts: Parts, schema: Schema) -> Iterator[manifest.Check]:
         yield _groups_apart(parts, schema.group)
     yield from _repetitions(parts, schema)
     yield _gaps_known(parts, schema)
+    yield _in_range(parts, schema)
 
 
-def _check(name: str, *, held: bool, found: str) -> manifest.Check:
-    return manifest.Check(name=name, passed=held, found=found)
+def _check(key: str, name: str, *, held: bool, found: str) -> manifest.Check:
+    return manifest.Check(name=name, passed=held, found=found, key=key)
 
 
 def _in_order(parts: Parts, schema: Schema) -> manifest.Check:
@@ -152,13 +163,16 @@ def _in_order(parts: Parts, schema: Schema) -> manifest.Check:
         f"{before} ends {_moment(last)}, {after} begins {_moment(first)}"
         for (before, _, last), (after, first, _) in pairs
     )
-    return _check("each part is older than the next", held=all(a[2] < b[1] for a, b in pairs), found=found)
+    return _check(
+        "time_order", "each part is older than the next", held=all(a[2] < b[1] for a, b in pairs), found=found
+    )
 
 
 def _groups_apart(parts: Parts, group: str) -> manifest.Check:
     parts_of = Counter(name for part in parts.values() for name in part[group].unique())
     shared = sum(count > 1 for count in parts_of.values())
     return _check(
+        "groups_apart",
         "no group stands in two parts",
         held=shared == 0,
         found=f"{shared} of {len(parts_of)} groups ({group!r}) in several parts",
@@ -172,11 +186,13 @@ def _repetitions(parts: Parts, schema: Schema) -> Iterator[manifest.Check]:
     across = sum(int(np.isin(part, np.concatenate(hashes[:i])).sum()) for i, part in enumerate(hashes) if i)
     rows, later = sum(map(len, hashes)), sum(map(len, hashes[1:]))
     yield _check(
+        "no_repeats",
         "no two rows of a part are alike",
         held=within == 0,
         found=f"{within} of {rows} rows have the same features as an earlier one of their part",
     )
     yield _check(
+        "no_repeats_across",
         "no row of a part is like one of an earlier part",
         held=across == 0,
         found=f"{across} of {later} rows have the same features as one of an earlier part",
@@ -195,7 +211,35 @@ def _gaps_known(parts: Parts, schema: Schema) -> manifest.Check:
         if not columns.missing(train[name]).any() and any(columns.missing(part[name]).any() for part in others)
     ]
     return _check(
+        "gaps_known",
         "features missing later were missing in training",
         held=not new,
         found=f"{', '.join(new) or 'no feature'} first missing after training",
     )
+
+
+def _in_range(parts: Parts, schema: Schema) -> manifest.Check:
+    ranged = {name: column for name, column in schema.features.items() if column.ranged}
+    outside = {name: sum(_outside(part[name], column) for part in parts.values()) for name, column in ranged.items()}
+    rows = sum(map(len, parts.values()))
+    wrong = [
+        f"{name}: {count} of {rows} rows are not {_allowed(ranged[name])}" for name, count in outside.items() if count
+    ]
+    held = f"{len(ranged)} of {len(schema.features)} features declare what may be found in them, and hold nothing else"
+    return _check("ranges", "values are within their declared ranges", held=not wrong, found="; ".join(wrong) or held)
+
+
+def _outside(values: pd.Series, column: Column) -> int:
+    """Return how many values are outside of what *column* declares; limits are rounded as the values are."""
+    if column.type == "string":
+        return int((~values.isin([*column.values, ""])).sum())  # noqa: PD011 - the schema's
+    low = -np.inf if column.minimum is None else np.float32(column.minimum)
+    high = np.inf if column.maximum is None else np.float32(column.maximum)
+    return int(((values < low) | (values > high)).sum())
+
+
+def _allowed(column: Column) -> str:
+    if column.type == "string":
+        return f"one of {', '.join(column.values)}"
+    limits = {"at least": column.minimum, "at most": column.maximum}
+    return " and ".join(f"{words} {limit:g}" for words, limit in limits.items() if limit is not None)

@@ -11,13 +11,23 @@ from weighbridge.errors import SettingsError
 class Column(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A feature column: ``known`` is how many hours before the prediction its value is known.
 
-    A negative ``known`` is a value from after the prediction: a leak, which ``preprocess`` refuses.
+    A negative ``known`` is a value from after the prediction: a leak, which ``preprocess`` refuses. ``minimum`` and
+    ``maximum`` (of a number, both included) and ``values`` (of text) are what may be found in the column; rows with
+    anything else are counted by a check of the data. A missing value is always allowed.
     """
 
     type: Literal["number", "string"]
     known: float
     unit: str = ""
     description: str = ""
+    minimum: float | None = None
+    maximum: float | None = None
+    values: tuple[str, ...] = ()
+
+    @property
+    def ranged(self) -> bool:
+        """Whether it is declared what may be found in the column."""
+        return self.minimum is not None or self.maximum is not None or bool(self.values)
 
 
 class Schema(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
