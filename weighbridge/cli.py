@@ -46,6 +46,8 @@ def main() -> None:
     \b
     snakemake --cores all            the whole pipeline, from raw data to a tagged release
     weighbridge check                what is wrong here, and how to mend it
+    weighbridge version              the next version, and why
+    weighbridge approve              give a person's word for what needs one
     weighbridge log                  releases and runs
     weighbridge show latest          all that is known of a release
     weighbridge diff v1.0.0 v1.1.0   what changed between two
@@ -136,6 +138,36 @@ def diff(old: str, new: str, as_json: bool) -> None:
     from weighbridge.views import diff as view
 
     click.echo(view.diff(_root(), old, new, json=as_json))
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON document instead of words.")
+def version(as_json: bool) -> None:
+    """Say what the next version would be and why, and what stands before it; nothing is released.
+
+    \b
+    Example:
+        weighbridge version
+    """
+    from weighbridge.views import version as view
+
+    root = _root()
+    click.echo(view.version(root, _settings(root), json=as_json))
+
+
+@main.command()
+@click.option("--reason", default="", help="Why, in your words; it stands in the file.")
+def approve(reason: str) -> None:
+    """Approve, in your name, what the bundle that waits needs an approval for; you commit the file it writes.
+
+    \b
+    Example:
+        weighbridge approve --reason "Agreed with the users of the old output"
+    """
+    from weighbridge.views import approve as view
+
+    root = _root()
+    click.echo(view.approve(root, _settings(root), reason))
 
 
 def _stage(function: F) -> F:

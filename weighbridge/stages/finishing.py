@@ -1,0 +1,178 @@
+"""What only the release can know: trailers of commits, approvals, the card's age, completeness and a clean tree.
+
+The judge sees no Git and no clock, so that its verdict is the same twice. Here its verdict is finished: first the
+version that people ask for, and from it what a person has to approve (:func:`ahead`); then the gates that the judge
+left ``at release`` (:func:`finish`). The commands ``version`` and ``approve`` look ahead by the same function.
+"""
+
+import datetime as dt
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from weighbridge import manifest
+from weighbridge.evidence import gates, version
+from weighbridge.registry import approvals, decisions, history, releases
+from weighbridge.registry.tags import Tag
+from weighbridge.settings import ApprovalGate, Card, Documents, GateFile
+
+_LOWERED = "lowered"
+
+
+class Ahead(NamedTuple):
+    """What a release would be.
+
+    *packaged* is the bundle, *judged* what the judge says of it; *derived* is the version with people's trailers
+    applied; *needed* is what a person has to approve, in the words that an approval has to repeat; *approval* is how;
+    *previous* is the last release's manifest.
+    """
+
+    packaged: manifest.Packaged
+    judged: manifest.Gates
+    derived: version.Derived
+    needed: tuple[str, ...]
+    approval: ApprovalGate
+    previous: manifest.Manifest | None
+
+
+class Known(NamedTuple):
+    """What the release has found out: fields that are empty, files that aren't committed, the card, and the day."""
+
+    missing: tuple[str, ...]
+    dirty: tuple[str, ...]
+    card: Card
+    today: dt.date
+
+
+def today() -> dt.date:
+    """Return the day, UTC."""
+    return dt.datetime.now(dt.UTC).date()
+
+
+def ahead(root: Path, gate_file: GateFile, packaged: manifest.Packaged, verdict: manifest.Verdict) -> Ahead:
+    """Return the version that would be released, and what a person has to approve first.
+
+    Args:
+        root: the project's root.
+        gate_file: the gates.
+        packaged: the bundle.
+        verdict: the judge's.
+
+    Raises:
+        RecordError: where the last release isn't to be found.
+        SettingsError: where a trailer asks for no known part of the version.
+        SetupError: where the history isn't all there.
+    """
+    lineage, judged, baseline = verdict.lineage, verdict.gates, packaged.baseline
+    derived = version.Derived(verdict.version, lineage.bump, lineage.reasons, lineage.data_changes)
+    before = str(Tag.parse(baseline).version) if baseline else None
+    derived = version.asked(derived, before, history.trailers(root, version.TRAILER, baseline))
+    previous = releases.manifest_of(root, baseline) if baseline else None
+    old_gates = _gates_of(previous)
+    needed = gates.needs_approval(
+        gate_file, judged.results, judged.loosened, derived.bump, derived.lowered, old_gates=old_gates
+    )
+    rule = _approval_rule(gate_file, old_gates)
+    if derived.lowered and rule is None:  # with no gate to say otherwise, nobody lowers a version alone
+        needed = (*needed, f"{_LOWERED}: {derived.lowered}")
+    return Ahead(packaged, judged, derived, needed, _covering(rule or ApprovalGate(), needed), previous)
+
+
+def _gates_of(previous: manifest.Manifest | None) -> dict[str, Any]:
+    """Return the gates that the last release had to pass, plain."""
+    settings = previous.parameters.settings if previous else {}
+    return dict(settings.get("gates", {}).get("gates", {}))
+
+
+def _approval_rule(gate_file: GateFile, old_gates: dict[str, Any]) -> ApprovalGate | None:
+    """Return how approvals are given: as strictly as the strictest gate asks, the last release's among them.
+
+    Otherwise the change that no longer asks for another person would itself need none.
+    """
+    found = [gate for gate in gate_file.gates.values() if isinstance(gate, ApprovalGate)]
+    plain = [gate for gate in old_gates.values() if isinstance(gate, dict) and gate.get("kind") == "approval"]
+    if not found and not plain:
+        return None
+    strict = any(gate.by_another for gate in found) or any(gate.get("by_another", True) for gate in plain)
+    asked = dict.fromkeys(what for gate in found for what in gate.required_for)
+    return ApprovalGate(required_for=tuple(asked), by_another=strict)
+
+
+def _covering(rule: ApprovalGate, needed: tuple[str, ...]) -> ApprovalGate:
+    """Return the rule with all kinds of what is *needed*: an earlier release's gates may ask for more than today's."""
+    kinds: Any = dict.fromkeys([*rule.required_for, *(words.partition(":")[0] for words in needed)])
+    return msgspec.structs.replace(rule, required_for=tuple(kinds))
+
+
+def who_may_not(root: Path, plan: Ahead, owner: str | None = None) -> dict[str, str]:
+    """Return who may not approve and why, by e-mail address; empty where anyone may.
+
+    *owner* is given when the release is made: then who makes it is among them.
+    """
+    return approvals.not_by(root, plan.packaged.baseline, owner) if plan.approval.by_another else {}
+
+
+def found_approvals(root: Path, plan: Ahead, owner: str | None = None) -> approvals.Verified:
+    """Return which approvals of the bundle count, and why others don't; none where nothing needs one."""
+    if not plan.needed:
+        return approvals.Verified((), ())
+    return approvals.verify(root, plan.packaged.artifacts.content_sha256, who_may_not(root, plan, owner))
+
+
+def outlook(plan: Ahead, found: approvals.Verified) -> str:
+    """Return the verdict as far as it can be told before the release: with approvals, without Git and the card."""
+    asked = gates.approval_gate("approval", plan.approval, plan.needed, found.approvals, found.problems)
+    others = [result for result in plan.judged.results if result.kind != "approval"]
+    return gates.verdict([*others, asked], plan.needed)
+
+
+def finish(root: Path, gate_file: GateFile, plan: Ahead, known: Known) -> manifest.Gates:
+    """Return the verdict with the gates that the judge left open, whether or not the gate file names them.
+
+    Raises:
+        SettingsError: where ``card.reviewed`` is no day.
+        SetupError: where Git can't be asked.
+    """
+    found = found_approvals(root, plan, known.card.owner)
+    results = tuple(_finished(gate_file, plan, known, found))
+    return msgspec.structs.replace(
+        plan.judged,
+        results=results,
+        verdict=gates.verdict(results, plan.needed),
+        needs_approval=plan.needed,
+        approvals=tuple(given for given in found.approvals if set(given.approves) & set(plan.needed)),
+    )
+
+
+def _finished(
+    gate_file: GateFile, plan: Ahead, known: Known, found: approvals.Verified
+) -> Iterator[manifest.GateResult]:
+    """Yield each result, in the order of the file; then the gates that no file can leave out."""
+
+    def one(kind: str, name: str) -> manifest.GateResult:
+        if kind == "complete":
+            return gates.complete_gate(name, known.missing)
+        if kind == "clean":
+            return gates.clean_gate(name, known.dirty)
+        return gates.approval_gate(name, plan.approval, plan.needed, found.approvals, found.problems)
+
+    always = {"complete", "clean", *(["approval"] if plan.needed else [])}
+    for result in plan.judged.results:
+        gate = gate_file.gates.get(result.name)
+        if isinstance(gate, Documents):
+            yield gates.documents_gate(result.name, gate, known.card, known.today)
+        elif result.kind in {"complete", "clean", "approval"}:
+            yield one(result.kind, result.name)
+        else:
+            yield result
+    for kind in sorted(always - {result.kind for result in plan.judged.results}):
+        yield one(kind, kind)
+
+
+def decided(root: Path, test_sha256: str, plan: Ahead) -> int:
+    """Return how many bundles the test rows with this digest have decided on, this one included."""
+    packaged = plan.packaged
+    content = packaged.artifacts.content_sha256
+    return decisions.count(root, test_sha256, content, plan.previous, packaged.baseline)
