@@ -14,6 +14,7 @@ from flights_sample import (
     make_candidates,
     make_gates,
     make_interface,
+    make_lineage,
     make_manifest,
     make_packaged,
     make_slices,
@@ -105,6 +106,8 @@ def test_a_card_tells_what_a_reader_looks_for() -> None:
         "flights 1.1.0", "roc_auc", "0.6971 to 0.7391", "flights@v1.0.0", "+0.0278", "not measured", "720 h",
         "learning_rate", "0.08", "2013-07-01", "another algorithm", "ada@example.org", SHA, "4ff7d8f0a1b2c3d4",
         "dvc get https://git.example.org/flights.git models/flights --rev flights@v1.1.0", "inconclusive",
+        "9 runs, 1.17 CPU hours", "another seed alone changes 4.3 % of the decisions", "| `carrier=MQ` | **fail** |",
+        "Grace Example", "decided on 3 bundles", "1 of 2 damages went through", "small: max went from 0.8 to 1",
     ):  # fmt: skip
         assert expected in text, expected
 
@@ -119,6 +122,18 @@ def test_front_matter_is_strict_yaml_that_a_hub_reads() -> None:
     assert {metric["type"]: metric["value"] for metric in result["metrics"]} == {
         name: found.value for name, found in make_weighing().metrics.items()
     }
+
+
+def test_a_card_of_a_regression_speaks_of_no_decisions() -> None:
+    whole = make_manifest()
+    weighed = msgspec.structs.replace(whole.performance.test, task="regression", threshold=0.0)
+    made = make_manifest(
+        performance=msgspec.structs.replace(whole.performance, test=weighed, noise=None, cost=None),
+        data=msgspec.structs.replace(whole.data, labels=()),
+    )
+    text = card(made)
+    assert front_matter(made)["pipeline_tag"] == "tabular-regression"
+    assert not any(words in text for words in ("Probabilities are", "Decisions are made", ", 0 is", "Noise floor"))
 
 
 @pytest.mark.parametrize(
@@ -235,10 +250,28 @@ def test_the_summary_tells_champion_metrics_gates_and_where_to_look() -> None:
     text = summary(make_packaged(), make_weighing(), make_gates(), done)
     for expected in (
         "flights@v1.1.0 released", "boosting, seed 0, of 3", "0.7227 ± 0.0002", "roc_auc", "(0.6971 to 0.7391)",
-        "+0.0278 (+0.0217 to +0.0339)", "fail: small, 1.2000 against 1, short by 0.2000", "pass: useful, calibrated",
+        "+0.0278 (+0.0217 to +0.0339)", "fail: small, 1.2 against 1, short by 0.2000", "pass: useful, calibrated",
+        "fail: no-slice-worse, -0.0510 (-0.0768 to -0.0252) against -0.0100; worse: carrier=MQ",
+        "inconclusive: no-step-back, +0.0018 (-0.0071 to 0.0107) against -0.0050, 41,300 rows needed",
+        "Self-test 1 of 2 damages went through: fast (latency tripled)",
+        "Approval  needed for loosened: small: max went from 0.8 to 1",
         "weighbridge show flights@v1.1.0", "snakemake --report report.html",
     ):  # fmt: skip
-        assert expected in text.replace("1.2 against", "1.2000 against"), expected
+        assert expected in text, expected
+
+
+@pytest.mark.parametrize(
+    ("verdict", "said"),
+    [("needs approval", "weighbridge approve, by another person"), ("fail", "results/verdict.md, what stands in")],
+)
+def test_the_summary_of_a_refusal_names_the_next_step(verdict: str, said: str) -> None:
+    text = summary(make_packaged(), make_weighing(), make_gates(verdict), None)
+    assert f"Next      {said}" in text
+
+
+def test_the_summary_names_the_version_that_would_be_and_why() -> None:
+    text = summary(make_packaged(), make_weighing(), make_gates(), None, make_lineage(), version="1.1.0")
+    assert "Version   1.1.0, minor: another algorithm" in text
 
 
 def test_a_single_seed_claims_no_deviation() -> None:

@@ -24,6 +24,7 @@ _FAILED = {
     "parity": "The exported graph isn't the model that was trained. Look at the columns with rare values, and at the "
     "versions in requirements.lock.",
     "complete": "Fill the fields that are named.",
+    "self_test": "A gate that lets a broken model through guards nothing: tighten it, or drop it and say so.",
     "clean": "Commit or restore the files that are named.",
 }
 _UNDECIDED = {
@@ -46,7 +47,7 @@ def advice(result: GateResult) -> str:
     """Return what to do about *result*; empty where it doesn't stand in the way."""
     if not stands_in_the_way(result):
         return ""
-    if result.verdict == "fail" or result.verdict != "inconclusive":
+    if result.verdict != "inconclusive":
         return _FAILED.get(result.kind, "")
     if result.kind in _UNDECIDED:
         return _UNDECIDED[result.kind]

@@ -10,11 +10,12 @@ from typing import Any
 
 from weighbridge import documents
 from weighbridge.evidence import snippet
+from weighbridge.evidence.gate_tables import gate_section
 from weighbridge.evidence.markdown import clause, code, fenced, inline, paragraphs, table
 from weighbridge.evidence.readme import bundle_readme, interface_tables
 from weighbridge.evidence.summary import summary
 from weighbridge.evidence.wording import number, percent, signed, span
-from weighbridge.manifest import Comparison, Gates, Manifest, Weighing
+from weighbridge.manifest import Comparison, Manifest, Noise, TrainingCost, Weighing
 
 __all__ = ["bundle_readme", "card", "front_matter", "summary"]
 
@@ -43,7 +44,7 @@ def card(manifest: Manifest, sample: Mapping[str, Sequence[Any]] | None = None) 
         *_data(manifest),
         *_training(manifest),
         *_performance(manifest),
-        *_gates(manifest.gates),
+        *gate_section(manifest.gates),
         *_lineage(manifest),
         *_hardware(manifest),
         *_reproduction(manifest),
@@ -57,7 +58,8 @@ def front_matter(manifest: Manifest) -> dict[str, Any]:
 
     Source: https://huggingface.co/docs/hub/model-cards-metadata (fields), and the ``model-index`` specification there.
     """
-    info, task = manifest.model_info, {"type": "tabular-classification", "name": manifest.model_info.task}
+    info, kind = manifest.model_info, _hub_task(manifest.performance.test)
+    task = {"type": kind, "name": info.task}
     data = {
         "type": re.sub(r"[^A-Za-z0-9_.-]+", "-", manifest.data.source).strip("-.")[:96] or "data",
         "name": manifest.data.source,
@@ -71,11 +73,15 @@ def front_matter(manifest: Manifest) -> dict[str, Any]:
     return {
         **_licence(manifest.card.licence),
         "library_name": "onnx",
-        "pipeline_tag": "tabular-classification",
+        "pipeline_tag": kind,
         "tags": ["onnx", "tabular", "weighbridge", info.framework.name],
         "metrics": [metric["type"] for metric in metrics],
         "model-index": [{"name": info.name, "results": [{"task": task, "dataset": data, "metrics": metrics}]}],
     }
+
+
+def _hub_task(weighed: Weighing) -> str:
+    return "tabular-regression" if weighed.task == "regression" else "tabular-classification"
 
 
 def _licence(name: str) -> dict[str, str]:
@@ -111,13 +117,13 @@ def _use(manifest: Manifest, sample: Mapping[str, Sequence[Any]] | None) -> Iter
 def _data(manifest: Manifest) -> Iterator[str]:
     data = manifest.data
     yield "## Data"
+    labels = "".join(f", {i} is {inline(label)}" for i, label in enumerate(data.labels))
     yield (
         f"{inline(data.source)} (licence: {inline(data.licence)}). {data.rows:,} rows; {data.dropped_rows:,} without "
-        f"a target were left out. Target: {code(data.target)}, 0 is {inline(data.labels[0])}, "
-        f"1 is {inline(data.labels[-1])}. Split: {clause(data.split_rule)}."
+        f"a target were left out. Target: {code(data.target)}{labels}. Split: {clause(data.split_rule)}."
     )
     yield table(
-        ("split", "rows", "groups", "first", "last", f"share of {inline(data.labels[-1])}"),
+        ("split", "rows", "groups", "first", "last", f"share of {inline(data.labels[-1] if data.labels else '1')}"),
         [
             (inline(name), f"{part.rows:,}", f"{part.groups:,}" if part.groups else "", inline(part.first or ""),
              inline(part.last or ""), percent(part.target_rate))
@@ -153,6 +159,7 @@ def _training(manifest: Manifest) -> Iterator[str]:
         ("framework", inline(f"{framework.name} {framework.version}")),
         ("environment", inline(system)),
         ("time and memory", time),
+        ("all trainings", _cost(manifest.performance.cost)),
     ]
     yield "## How it was trained"
     yield table(("what", "value"), [row for row in rows if row[1]])
@@ -169,6 +176,14 @@ def _training(manifest: Manifest) -> Iterator[str]:
     )  # fmt: skip
 
 
+def _cost(cost: TrainingCost | None) -> str:
+    """Return what all trainings behind the release took; those of candidates that were not chosen included."""
+    if cost is None:
+        return ""
+    cpu, wall = cost.cpu_seconds / 3600, cost.wall_seconds / 3600
+    return f"{cost.runs:,} runs, {cpu:.3g} CPU hours, {wall:.3g} hours in sum"
+
+
 def _plain(value: Any) -> str:
     return value if isinstance(value, str) else repr(value)
 
@@ -176,7 +191,6 @@ def _plain(value: Any) -> str:
 def _performance(manifest: Manifest) -> Iterator[str]:
     weighed, primary = manifest.performance.test, manifest.performance.primary
     serving, parity = weighed.serving, manifest.performance.parity
-    off = 100 * weighed.calibration.expected_calibration_error
     yield "## Performance"
     yield f"`model.onnx`, as it ships, on {_rows(weighed)}; {_intervals(weighed)}."
     yield table(
@@ -185,11 +199,10 @@ def _performance(manifest: Manifest) -> Iterator[str]:
         right=(1,),
     )
     yield (
-        f"Probabilities are {off:.1f} percentage points off on average (expected calibration error, "
-        f"{weighed.calibration.bins} bins). Decisions are made at {weighed.threshold:g}. "
-        f"`model.onnx` and the native model differ by at most {parity.largest_difference:.1e} and in "
-        f"{parity.changed_decisions} decisions over {parity.rows:,} rows."
+        f"{_decides(weighed)}`model.onnx` and the native model differ by at most {parity.largest_difference:.1e} and "
+        f"in {parity.changed_decisions} decisions over {parity.rows:,} rows."
     )
+    yield from _noise(manifest.performance.noise)
     yield (
         f"One row takes {serving.latency_ms_p50:.3g} ms (99 % within {serving.latency_ms_p99:.3g} ms) on one thread, a "
         f"batch {serving.rows_per_second:,.0f} rows a second; it loads in {serving.load_seconds:.2g} s, needs "
@@ -198,6 +211,27 @@ def _performance(manifest: Manifest) -> Iterator[str]:
     yield from _slices(weighed, primary)
     yield "### Against the last release"
     yield from _comparison(weighed.comparison)
+
+
+def _decides(weighed: Weighing) -> str:
+    if weighed.task != "binary":
+        return ""
+    off = 100 * weighed.calibration.expected_calibration_error
+    return (
+        f"Probabilities are {off:.1f} percentage points off on average (expected calibration error, "
+        f"{weighed.calibration.bins} bins). Decisions are made at {weighed.threshold:g}. "
+    )
+
+
+def _noise(noise: Noise | None) -> Iterator[str]:
+    if noise is None:
+        return
+    changed, flipped = noise.changed_decisions, noise.negative_flips
+    yield (
+        f"Noise floor: another seed alone changes {percent(changed.value)} of the decisions ({percent(changed.low)} "
+        f"to {percent(changed.high)} over {noise.pairs:,} pairs of {noise.seeds} seeds, validation rows), and turns "
+        f"{percent(flipped.value)} from right to wrong."
+    )
 
 
 def _rows(weighed: Weighing) -> str:
@@ -242,23 +276,6 @@ def _comparison(comparison: Comparison | None) -> Iterator[str]:
         ],
         right=(1, 2),
     )
-
-
-def _gates(gates: Gates) -> Iterator[str]:
-    yield "## Gates"
-    yield f"Verdict: **{inline(gates.verdict)}**. Limits: {code(gates.gates_sha256[:12])}."
-    yield table(
-        ("gate", "rule", "value", "bound", "limit", "verdict"),
-        [
-            (code(result.name), inline(result.rule), number(result.value), number(result.bound),
-             number(result.limit), inline(result.verdict) + (f": {inline(result.reason)}" if result.reason else ""))
-            for result in gates.results
-        ],
-        right=(2, 3, 4),
-    )  # fmt: skip
-    if gates.loosened:
-        yield "Loosened since the last release:"
-        yield "\n".join(f"- {inline(change)}" for change in gates.loosened)
 
 
 def _lineage(manifest: Manifest) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from weighbridge.evidence.markdown import CONTROL
-from weighbridge.evidence.wording import number, percent, signed, span
+from weighbridge.evidence.wording import difference, ends, number, percent, signed, span
 from weighbridge.manifest import (
     CandidateScore,
     Comparison,
@@ -17,14 +17,23 @@ from weighbridge.manifest import (
 )
 
 _WIDTH = 110
-_LINES, _FRAME = 25, 10  # the most, and those that are always there
+_LINES, _FRAME = 25, 9  # the most, and those that are always there, where to look among them
 _SHOWN_CANDIDATES, _SHOWN_GATES = 4, 6
 
 
-def summary(
-    packaged: Packaged, weighing: Weighing, gates: Gates, released: Released | None, lineage: Lineage | None = None
+def summary(  # noqa: PLR0913 - all that the end of a run tells of
+    packaged: Packaged,
+    weighing: Weighing,
+    gates: Gates,
+    released: Released | None,
+    lineage: Lineage | None = None,
+    *,
+    version: str = "",
 ) -> str:
-    """Return the end of a run in at most 25 lines of plain text: champion, measurements, verdict, where to look."""
+    """Return the end of a run in at most 25 lines of plain text: champion, measurements, verdict, where to look.
+
+    *version* is the one that was derived, which a refusal's first line can't name as a tag.
+    """
     serving = weighing.serving
     grouped = f" in {weighing.groups:,} groups" if weighing.groups else ""
     champion = (
@@ -34,11 +43,13 @@ def summary(
         f"{serving.latency_ms_p50:.3g} ms a row, {serving.peak_memory_mib:.0f} MiB, {serving.size_mib:.2g} MiB on disk"
     )
     tested = f"{weighing.rows:,} rows{grouped}, {percent(weighing.confidence)} intervals{_beside(weighing.comparison)}"
-    candidates, verdicts = _candidate_lines(packaged), _gate_lines(gates.results)
-    room = _LINES - _FRAME - len(candidates) - len(verdicts)
+    candidates, verdicts, persons = _candidate_lines(packaged), _gate_lines(gates.results), _person_lines(gates)
+    room = _LINES - _FRAME - len(candidates) - len(verdicts) - len(persons)
     lines = [
         _outcome(packaged, gates, released),
-        f"Version   {lineage.bump}: {'; '.join(lineage.reasons)}" if lineage else "",
+        f"Version   {', '.join(filter(None, (version, lineage.bump)))}: {'; '.join(lineage.reasons)}"
+        if lineage
+        else "",
         f"Champion  {champion}",
         *candidates,
         f"Test      {tested}",
@@ -46,8 +57,9 @@ def summary(
         f"Serving   {costs}",
         f"Gates     {gates.verdict}",
         *verdicts,
+        *persons,
         "",
-        *_next_lines(released),
+        *_next_lines(gates, released),
     ]
     return "\n".join(_cut(line) for line in lines)
 
@@ -127,11 +139,32 @@ def _gate_lines(results: Sequence[GateResult]) -> list[str]:
 
 
 def _why(result: GateResult) -> str:
-    numbers = f", {number(result.value)} against {number(result.limit)}" if result.value is not None else ""
-    short = f", short by {number(result.short_by)}" if result.short_by is not None else ""
-    return f"{numbers}{short}" + (f"; {result.reason}" if result.reason else "")
+    """Return what a gate compared with what, what it would need, and its reason."""
+    compared = difference(result) or number(result.value)
+    between = f" ({ends(result)})" if ends(result) else ""
+    said = [
+        f"{compared}{between} against {number(result.limit)}" if compared and result.limit is not None else "",
+        f"short by {number(result.short_by)}" if result.short_by is not None and not between else "",
+        f"{result.rows_needed:,} rows needed" if result.rows_needed is not None else "",
+    ]
+    return "".join(f", {words}" for words in said if words) + (f"; {result.reason}" if result.reason else "")
 
 
-def _next_lines(released: Released | None) -> tuple[str, ...]:
-    first = f"weighbridge show {released.tag}" if released else "results/verdict.yaml, what fell short and by how much"
-    return f"Next      {first}", "          results/figures/", "          snakemake --report report.html"
+def _person_lines(gates: Gates) -> list[str]:
+    """Return what a person has to look at: gates that guard nothing, and what needs an approval."""
+    through = [f"{test.gate} ({test.damage})" for test in gates.self_test if not test.caught]
+    return [
+        *([f"Self-test {len(through)} of {len(gates.self_test)} damages went through: {', '.join(through)}"]
+          if through else []),
+        *([f"Approval  needed for {'; '.join(gates.needs_approval)}"] if gates.needs_approval else []),
+    ]  # fmt: skip
+
+
+def _next_lines(gates: Gates, released: Released | None) -> tuple[str, ...]:
+    if released:
+        first = f"weighbridge show {released.tag}"
+    elif gates.verdict == "needs approval":
+        first = "weighbridge approve, by another person; results/verdict.md says what and why"
+    else:
+        first = "results/verdict.md, what stands in the way and what to do about it"
+    return f"Next      {first}", "          snakemake --report report.html, or results/figures/"
