@@ -250,6 +250,8 @@ def test_a_verdict_is_told_by_words_beside_colour(scenes: dict[str, Scene]) -> N
         (gate("", "budget", "pass", "", value=7.0, baseline=7.0, difference=1.0, low=0.9, high=1.1, bound=1.1,
               limit=1.5), (1, 1), False),
         (gate("", "budget", "fail", "", value=400.0, limit=5000.0), (-1, -1), True),
+        (gate("", "budget", "fail", "", value=9.0, baseline=3.0, difference=3.0, limit=1.5), (-1, -1), False),
+        (gate("", "data", "pass", "", value=0.4, limit=0.25), (-1, -1), False),
     ],
 )  # fmt: skip
 def test_the_good_side_of_a_limit_is_right(
@@ -259,6 +261,18 @@ def test_the_good_side_of_a_limit_is_right(
     assert place is not None
     assert (math.copysign(1, place.point), math.copysign(1, place.worst)) == sides
     assert place.upwards is upwards
+
+
+def test_a_difference_that_is_limited_on_both_sides_has_two_limits() -> None:
+    rule = "roc_auc differs from that of flights@v1.0.0 by at most 0.01 (both bounds of the paired difference, 95 %)"
+    result = gate("", "change", "pass", rule, value=0.8, baseline=0.799, difference=0.001, low=-0.004, high=0.006,
+                  bound=0.006, limit=0.01)  # fmt: skip
+    place = gate_pictures.placed(result)
+    assert place is not None
+    assert place.point > 0
+    assert gate_pictures.other_limit(result, place) == min(1.0, 0.02 / place.width)
+    one_sided = msgspec.structs.replace(result, rule="roc_auc is worse than that of flights@v1.0.0 by at most 0.01")
+    assert gate_pictures.other_limit(one_sided, place) is None
 
 
 def test_a_gate_without_numbers_has_no_place() -> None:

@@ -55,7 +55,7 @@ def test_each_gate_that_does_not_pass_is_explained_with_what_to_do() -> None:
     found = text()
     assert {"`no-step-back`: inconclusive", "`small`: fail", "`no-slice-worse`: fail"} <= set(headings(found))
     for expected in (
-        "value 0.7181, last release 0.7163, difference +0.0018, interval -0.0071 to 0.0107, limit -0.0050",
+        "value 0.7181, baseline 0.7163, difference +0.0018, interval -0.0071 to 0.0107, limit -0.0050",
         "About 41,300 rows would settle it four times in five, 28,000 are there.",
         "What to do: Take a smaller model or fewer inputs",
         "1.05 times",

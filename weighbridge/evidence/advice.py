@@ -34,8 +34,8 @@ _UNDECIDED = {
     "parity": "Nothing was compared; run 'snakemake --cores all --forcerun package'.",
     "approval": "Let another person run weighbridge approve.",
 }
-_MORE_ROWS = "A wider margin settles it as well, where the use allows it."
-_OUT_OF_REACH = "No number of rows is known that would settle it: at the limit itself only a better model does."
+_WIDER = "A wider margin settles it as well, where the use allows it, and asks for an approval."
+_OUT_OF_REACH = "No number of rows would settle it as it looks: it takes another model, or another limit."
 
 
 def stands_in_the_way(result: GateResult) -> bool:
@@ -54,7 +54,7 @@ def advice(result: GateResult) -> str:
     if result.low is None or result.high is None:
         return "Nothing could be compared; the reason says why. A comparison that can't be made is not a pass."
     needed = more_rows(result)
-    return f"These rows can't tell. {needed}. {_MORE_ROWS}" if needed else f"These rows can't tell. {_OUT_OF_REACH}"
+    return f"These rows can't tell. {needed}. {_WIDER}" if needed else f"These rows can't tell. {_OUT_OF_REACH}"
 
 
 def more_rows(result: GateResult) -> str:

@@ -123,7 +123,7 @@ def _gate_row(sheet: Sheet, row: float, result: GateResult) -> None:
     place = placed(result)
     if place:
         _strip(sheet, row, result, place)
-    _cell(sheet, _VALUE, row, _figure(result.value), _last(result.baseline))
+    _cell(sheet, _VALUE, row, _figure(result.value), _baseline(result))
     _cell(sheet, _COMPARED, row, _difference(result), _interval(result))
     if result.limit is not None and (place or result.value is not None):
         sign = "" if place is None else "≥ " if place.upwards else "≤ "
@@ -138,7 +138,7 @@ def _gate_row(sheet: Sheet, row: float, result: GateResult) -> None:
 def _strip(sheet: Sheet, row: float, result: GateResult, place: Place) -> None:
     axes, (_, colour, marker) = sheet.axes, look(result.verdict)
     axes.plot([0, 0], [row - 0.19, row + 0.19], color=INK, lw=1.3, zorder=2)
-    other = _other_limit(result, place)
+    other = other_limit(result, place)
     if other is not None:
         axes.fill_betweenx([row - 0.19, row + 0.19], other, 1, color=SHADE, lw=0, zorder=0)
         axes.plot([other, other], [row - 0.19, row + 0.19], color=INK, lw=1.3, zorder=2)
@@ -149,9 +149,9 @@ def _strip(sheet: Sheet, row: float, result: GateResult, place: Place) -> None:
     axes.scatter(place.point, row, s=46, marker=marker, color=colour, lw=1.5 if marker in "_|" else 0, zorder=5)
 
 
-def _other_limit(result: GateResult, place: Place) -> float | None:
-    """Return where the limit on the other side lies, of a difference that must be within a margin on both."""
-    if result.kind != "change" or result.limit is None or "equivalent" not in result.rule:
+def other_limit(result: GateResult, place: Place) -> float | None:
+    """Return where the limit on the other side lies, of what must be within a margin on both sides of 0."""
+    if result.limit is None or "both bounds" not in result.rule:
         return None
     return min(1.0, 2 * abs(result.limit) / place.width)
 
@@ -169,8 +169,11 @@ def _figure(value: float | None) -> str:
     return "" if value is None else number(value)
 
 
-def _last(baseline: float | None) -> str:
-    return "" if baseline is None else f"last {number(baseline)}"
+def _baseline(result: GateResult) -> str:
+    """Return what the value is compared with: the last release's, of changed decisions the noise floor."""
+    if result.baseline is None:
+        return ""
+    return f"{'floor' if result.kind == 'churn' else 'last'} {number(result.baseline)}"
 
 
 def _difference(result: GateResult) -> str:
@@ -210,13 +213,11 @@ def placed(result: GateResult) -> Place | None:
 
 
 def _point(result: GateResult) -> float | None:
-    """Return the number that the rule compares."""
-    if result.difference is None or result.value is None:
+    """Return the number that the rule compares: the difference where there is one, unless the interval is another's."""
+    if result.difference is None or result.value is None or result.low is None or result.high is None:
         return result.value if result.difference is None else result.difference
-    if result.low is None or result.high is None:
-        by_difference = result.kind in {"change", "slices"} or result.bound == result.difference
-        return result.difference if by_difference else result.value
-    return result.difference if result.low <= result.difference <= result.high else result.value
+    elsewhere = not result.low <= result.difference <= result.high and result.low <= result.value <= result.high
+    return result.value if elsewhere else result.difference
 
 
 def _ends(result: GateResult, point: float) -> tuple[float, float]:
@@ -230,6 +231,6 @@ def _upwards(result: GateResult, point: float, low: float, high: float) -> bool:
     """Return whether the good side of the limit is above it."""
     if result.bound is not None and low < high and result.bound in (low, high):
         return result.bound == low
-    if result.limit is None or point == result.limit:
-        return False
-    return (point > result.limit) == (result.verdict != "fail")
+    # Costs, counts, drift, days: of what is measured without an interval less is better, but for a throughput.
+    at_least = result.kind == "budget" and result.limit is not None and point != result.limit
+    return at_least and (point > (result.limit or 0.0)) == (result.verdict != "fail")

@@ -43,7 +43,7 @@ def word(verdict: str) -> str:
 def gate_table(results: Sequence[GateResult]) -> str:
     """Return the table of all gates with their numbers."""
     return table(
-        ("gate", "kind", "verdict", "value", "last release", "difference", "interval", "limit", "rows", "rows needed"),
+        ("gate", "kind", "verdict", "value", "baseline", "difference", "interval", "limit", "rows", "rows needed"),
         [
             (code(result.name), inline(result.kind), word(result.verdict), number(result.value),
              number(result.baseline), difference(result), ends(result), number(result.limit), count(result.rows),
@@ -81,7 +81,7 @@ _PART_COLUMNS: dict[str, Callable[[GatePart], str]] = {
     "verdict": lambda part: word(part.verdict),
     "rows": lambda part: count(part.rows),
     "value": lambda part: number(part.value),
-    "last release": lambda part: number(part.baseline),
+    "baseline": lambda part: number(part.baseline),
     "difference": difference,
     "interval": ends,
     "p (Holm)": _p,

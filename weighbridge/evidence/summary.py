@@ -145,9 +145,14 @@ def _why(result: GateResult) -> str:
     said = [
         f"{compared}{between} against {number(result.limit)}" if compared and result.limit is not None else "",
         f"short by {number(result.short_by)}" if result.short_by is not None and not between else "",
-        f"{result.rows_needed:,} rows needed" if result.rows_needed is not None else "",
+        f"{result.rows_needed:,} rows needed" if _untold(result) else "",
     ]
     return "".join(f", {words}" for words in said if words) + (f"; {result.reason}" if result.reason else "")
+
+
+def _untold(result: GateResult) -> bool:
+    """Return whether the number of rows that a gate needs isn't in its reason already."""
+    return result.rows_needed is not None and str(result.rows_needed) not in result.reason
 
 
 def _person_lines(gates: Gates) -> list[str]:

@@ -22,9 +22,10 @@ from weighbridge.manifest import GateResult, Gates, Packaged, Verdict, Weighing
 
 _READING = (
     "Both ends of an interval are one-sided bounds at the gate's confidence; the one on the unfavourable side is held "
-    "against the limit. Beside an earlier release the interval is that of the difference, both models scored on the "
-    "same rows. Only *pass* lets a release through, and *not applicable*, for the reason that is given. *At release* "
-    "means that the gate is judged when the tag is made. `docs/gates.md` says more. Each rule in words:"
+    "against the limit. The baseline is the last release's value, of changed decisions the noise floor. Beside an "
+    "earlier release the interval is that of the difference, both models scored on the same rows. Only *pass* lets a "
+    "release through, and *not applicable*, for the reason that is given. *At release* means that the gate is judged "
+    "when the tag is made. `docs/gates.md` says more. Each rule in words:"
 )
 
 
@@ -114,7 +115,7 @@ def _explained(result: GateResult, needed: Sequence[str]) -> Iterator[str]:
     numbers = [
         f"{what} {found}"
         for what, found in (
-            ("value", number(result.value)), ("last release", number(result.baseline)),
+            ("value", number(result.value)), ("baseline", number(result.baseline)),
             ("difference", difference(result)), ("interval", ends(result)), ("limit", number(result.limit)),
             ("short by", number(result.short_by)),
         ) if found
