@@ -32,6 +32,14 @@ def rows(draw: st.DrawFn, *, ties: bool) -> Rows:
     return y, p, w
 
 
+def calibration_error(y: Any, p: Any, w: Any) -> float:
+    """The formula, bin by bin: scikit-learn has none."""
+    w = np.ones(len(y)) if w is None else w
+    place = np.searchsorted(np.unique(np.quantile(p, np.arange(1, 10) / 10)), p, side="left")
+    parts = [place == number for number in range(10)]
+    return sum(float(abs((w[part] * (p[part] - y[part])).sum())) for part in parts) / float(w.sum())
+
+
 def expected(y: Any, p: Any, w: Any) -> dict[str, float]:
     d = p >= THRESHOLD
     with warnings.catch_warnings():
@@ -40,6 +48,9 @@ def expected(y: Any, p: Any, w: Any) -> dict[str, float]:
             "roc_auc": reference.roc_auc_score(y, p, sample_weight=w),
             "average_precision": reference.average_precision_score(y, p, sample_weight=w),
             "accuracy": reference.accuracy_score(y, d, sample_weight=w),
+            "balanced_accuracy": reference.balanced_accuracy_score(y, d, sample_weight=w),
+            "matthews_corrcoef": reference.matthews_corrcoef(y, d, sample_weight=w),
+            "expected_calibration_error": calibration_error(y, p, w),
             "f1": reference.f1_score(y, d, sample_weight=w, zero_division=0),
             "precision": reference.precision_score(y, d, sample_weight=w, zero_division=0),
             "recall": reference.recall_score(y, d, sample_weight=w, zero_division=0),
@@ -62,7 +73,7 @@ def test_every_metric_is_that_of_scikit_learn_with_weights_and_ties(drawn: Rows,
 @settings(max_examples=25, deadline=None)
 def test_many_weightings_at_once_equal_one_at_a_time(drawn: Rows) -> None:
     y, p, w = drawn
-    together = metrics.Scored(y, p, THRESHOLD).under(metrics.names(), np.stack([w, np.ones_like(w)]))
+    together = metrics.scored("binary", y, p, THRESHOLD).under(metrics.names(), np.stack([w, np.ones_like(w)]))
     for row, weights in enumerate((w, None)):
         alone = metrics.compute(metrics.names(), y, p, THRESHOLD, weights)
         assert {name: values[row] for name, values in together.items()} == pytest.approx(alone, abs=1e-12)
@@ -73,13 +84,18 @@ def test_many_weightings_at_once_equal_one_at_a_time(drawn: Rows) -> None:
 def test_a_weight_of_two_is_a_row_twice(drawn: Rows) -> None:
     y, p, w = drawn
     times = w.astype(int)
-    repeated = metrics.compute(metrics.names(), y.repeat(times), p.repeat(times), THRESHOLD)
-    assert metrics.compute(metrics.names(), y, p, THRESHOLD, w) == pytest.approx(repeated, abs=1e-9)
+    names = [
+        name for name in metrics.names() if name != "expected_calibration_error"
+    ]  # whose bins are those of all rows
+    repeated = metrics.compute(names, y.repeat(times), p.repeat(times), THRESHOLD)
+    assert metrics.compute(names, y, p, THRESHOLD, w) == pytest.approx(repeated, abs=1e-9)
 
 
 def test_the_names_and_directions_are_those_of_scikit_learn() -> None:
     assert set(metrics.names()) == set(expected(np.array([0, 1]), np.array([0.2, 0.8]), None))
-    assert [name for name in metrics.names() if not metrics.greater_is_better(name)] == ["log_loss", "brier_score_loss"]
+    assert [name for name in metrics.names() if not metrics.greater_is_better(name)] == [
+        "log_loss", "brier_score_loss", "expected_calibration_error",
+    ]  # fmt: skip
 
 
 def test_each_direction_is_true_of_a_better_prediction() -> None:
@@ -91,7 +107,7 @@ def test_each_direction_is_true_of_a_better_prediction() -> None:
 
 
 def test_a_weighting_that_leaves_one_class_makes_the_area_undefined() -> None:
-    scored = metrics.Scored([0, 1, 1], [0.1, 0.6, 0.9], THRESHOLD)
+    scored = metrics.scored("binary", [0, 1, 1], [0.1, 0.6, 0.9], THRESHOLD)
     found = scored.under(metrics.names(), np.array([[0.0, 1.0, 2.0], [2.0, 0.0, 0.0]]))
     assert np.isnan(found["roc_auc"]).all()
     assert np.isnan(found["average_precision"]).tolist() == [False, True]
