@@ -158,3 +158,48 @@ def test_the_probe_measures_in_process_as_well(model: Path, tmp_path: Path) -> N
     np.savez(tmp_path / "sample.npz", c0=np.array([[1.0]]), c1=np.array([["A"]]))
     found = probe.main([str(model), str(tmp_path / "sample.npz")])
     assert found.keys() == set(Serving.__struct_fields__)
+
+
+def test_two_models_are_measured_side_by_side(model: Path, tmp_path: Path, frame: pd.DataFrame) -> None:
+    other = save(tmp_path / "other.onnx", numbers="y", weight=2.0)
+    found = serving.measure_beside(model, other, frame.assign(y=frame["x"]))
+    for one, path in ((found.new, model), (found.old, other)):
+        assert 0 < one.latency_ms_p50 <= one.latency_ms_p95 <= one.latency_ms_p99 < 1000
+        assert one.rows_per_second > 0
+        assert 0 < one.load_seconds < 60
+        assert one.size_mib == path.stat().st_size / 1024**2
+        assert 10 < one.peak_memory_mib < 500
+    assert 0.5 < found.ratios["latency_ms_p50"].low <= found.ratios["latency_ms_p50"].high < 2  # they do the same
+    assert all(0 < ratio.low <= ratio.value <= ratio.high for ratio in found.ratios.values())
+
+
+def test_rows_that_one_of_the_models_can_not_take_are_refused(model: Path, tmp_path: Path, frame: pd.DataFrame) -> None:
+    with pytest.raises(DataError, match="lack 1 of the model's 2 inputs: wind"):
+        serving.measure_beside(model, save(tmp_path / "other.onnx", numbers="wind"), frame)
+
+
+def test_turns_alternate_so_that_neither_side_is_always_first() -> None:
+    order: list[str] = []
+    times = probe.alternate([lambda: order.append("n"), lambda: order.append("o")], 2, 2)
+    assert "".join(order) == "nnoooonn" + "oonnnnoo"
+    assert [[len(calls) for calls in side] for side in times] == [[4, 4], [4, 4]]
+
+
+def test_slow_models_get_fewer_turns_but_never_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe, "MOST_SECONDS", 0.0)
+    assert len(probe.alternate([list, list], 50, 1)[0]) == 5
+    assert len(probe.alternate([list, list], 3, 1)[0]) == 3
+
+
+def test_a_batch_is_smaller_where_a_model_is_slow(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = probe.open_session(model)
+    feed = {"x": np.zeros((5000, 1), np.float32), "c": np.full((5000, 1), "A", dtype=object)}
+    assert probe._batch_rows([session], [feed]) > 200
+    monkeypatch.setattr(probe, "_BATCH_SECONDS", 1e-9)
+    assert probe._batch_rows([session], [feed]) == 200
+
+
+def test_the_probe_compares_in_process_as_well(model: Path, tmp_path: Path) -> None:
+    np.savez(tmp_path / "sample.npz", c0=np.array([[1.0]]), c1=np.array([["A"]]))
+    found = probe.main([str(model), str(tmp_path / "sample.npz")] * 2)
+    assert found.keys() == {"batch_rows", "latency", "batch", "load"}

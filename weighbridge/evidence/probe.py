@@ -1,13 +1,15 @@
 """What serving needs and nothing more: open ``model.onnx``, run it, measure it.
 
 Run as ``python -m weighbridge.evidence.probe model.onnx sample.npz`` in a process of its own, so that memory and
-time are those of a server with numpy and onnxruntime, not of the pipeline. Prints one line of JSON.
+time are those of a server with numpy and onnxruntime, not of the pipeline. With a second model and its sample, both
+are measured side by side. Prints one line of JSON.
 """
 
+import itertools
 import json
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,12 @@ OUTPUTS = ("label", "probability")
 WARM_UP = 20
 MOST_CALLS = 1000
 MOST_SECONDS = 2.0
+BRIEF = "--brief"
+"""Measure load time and memory, and the rest in a hurry."""
 _STRINGS = "tensor(string)"
+_BLOCK = 5  # calls of one model before the other's turn
+_FEWEST_ROUNDS = 5
+_BATCH_SECONDS = 0.05
 
 
 def open_session(model: Path) -> Any:
@@ -67,14 +74,20 @@ def _sample(path: Path, session: Any) -> dict[str, Any]:
         }
 
 
-def _latencies_ms(session: Any, sample: Mapping[str, Any], rows: int) -> list[float]:
-    """Time calls of one row each, after a warm-up, for at most :data:`MOST_SECONDS`."""
-    feeds = [{name: column[i : i + 1] for name, column in sample.items()} for i in range(min(rows, MOST_CALLS))]
+def _rows(sample: Mapping[str, Any], count: int) -> list[dict[str, Any]]:
+    """Return the first *count* rows of *sample*, each as a feed of its own."""
+    rows = len(next(iter(sample.values())))
+    return [{name: column[i : i + 1] for name, column in sample.items()} for i in range(min(rows, count))]
+
+
+def _latencies_ms(session: Any, sample: Mapping[str, Any], most: int) -> list[float]:
+    """Time at most *most* calls of one row each, after a warm-up, for at most :data:`MOST_SECONDS`."""
+    feeds = _rows(sample, most)
     for i in range(WARM_UP):
         run(session, feeds[i % len(feeds)])
     taken: list[float] = []
     end = time.perf_counter() + MOST_SECONDS
-    while len(taken) < MOST_CALLS and (not taken or time.perf_counter() < end):
+    while len(taken) < most and (not taken or time.perf_counter() < end):
         feed = feeds[len(taken) % len(feeds)]
         start = time.perf_counter_ns()
         run(session, feed)
@@ -82,11 +95,12 @@ def _latencies_ms(session: Any, sample: Mapping[str, Any], rows: int) -> list[fl
     return taken
 
 
-def _rows_per_second(session: Any, sample: Mapping[str, Any], rows: int) -> float:
-    """Return the throughput on the whole sample as one batch: the best of up to five runs within the time."""
+def _rows_per_second(session: Any, sample: Mapping[str, Any], runs: int) -> float:
+    """Return the throughput on the whole sample as one batch: the best of up to *runs* runs within the time."""
+    rows = len(next(iter(sample.values())))
     best = 0.0
     end = time.perf_counter() + MOST_SECONDS
-    for _ in range(5):
+    for _ in range(runs):
         start = time.perf_counter()
         run(session, sample)
         best = max(best, rows / (time.perf_counter() - start))
@@ -95,15 +109,14 @@ def _rows_per_second(session: Any, sample: Mapping[str, Any], rows: int) -> floa
     return best
 
 
-def main(arguments: Sequence[str]) -> dict[str, float]:
-    """Measure the model at *arguments*[0] on the sample at *arguments*[1]."""
+def alone(model: Path, sample_path: Path, *, brief: bool = False) -> dict[str, float]:
+    """Return what serving *model* costs, by the names of the record."""
     start = time.perf_counter()
-    session = open_session(Path(arguments[0]))
+    session = open_session(model)
     load_seconds = time.perf_counter() - start
-    sample = _sample(Path(arguments[1]), session)
-    rows = len(next(iter(sample.values())))
-    latencies = np.percentile(_latencies_ms(session, sample, rows), [50, 95, 99])
-    throughput = _rows_per_second(session, sample, rows)
+    sample = _sample(sample_path, session)
+    latencies = np.percentile(_latencies_ms(session, sample, WARM_UP if brief else MOST_CALLS), [50, 95, 99])
+    throughput = _rows_per_second(session, sample, 1 if brief else 5)
     return {
         "latency_ms_p50": float(latencies[0]),
         "latency_ms_p95": float(latencies[1]),
@@ -111,8 +124,89 @@ def main(arguments: Sequence[str]) -> dict[str, float]:
         "rows_per_second": throughput,
         "load_seconds": load_seconds,
         "peak_memory_mib": peak_memory_mib(),
-        "size_mib": Path(arguments[0]).stat().st_size / 1024**2,
+        "size_mib": model.stat().st_size / 1024**2,
     }
+
+
+Rounds = list[list[float]]
+"""Times in milliseconds by round."""
+
+
+def alternate(sides: Sequence[Callable[[], Any]], rounds: int, block: int) -> list[Rounds]:
+    """Return each of two sides' times, measured in turns: new, old, old, new, and the other way about next time.
+
+    What makes the machine slow for a while, or ever slower, is then shared by both. A turn is *block* calls; there
+    are at most *rounds* rounds within :data:`MOST_SECONDS`, and at least a few whatever the time.
+    """
+    times: list[Rounds] = [[], []]
+    end = time.perf_counter() + MOST_SECONDS
+    for number in range(rounds):
+        if number >= min(_FEWEST_ROUNDS, rounds) and time.perf_counter() > end:
+            break
+        for side in times:
+            side.append([])
+        for turn in ((0, 1, 1, 0), (1, 0, 0, 1))[number % 2]:
+            for _ in range(block):
+                start = time.perf_counter_ns()
+                sides[turn]()
+                times[turn][-1].append((time.perf_counter_ns() - start) / 1e6)
+    return times
+
+
+def beside(models: Sequence[Path], samples: Sequence[Path]) -> dict[str, Any]:
+    """Return the times in milliseconds of two models, measured in turns in this process.
+
+    The result names ``latency`` (of one row), ``batch`` (of ``batch_rows`` rows) and ``load``, each a list of rounds
+    for each model.
+    """
+    sessions = [open_session(model) for model in models]
+    feeds = [_sample(path, session) for path, session in zip(samples, sessions, strict=True)]
+    rows = _batch_rows(sessions, feeds)
+    batches = [{name: column[:rows] for name, column in feed.items()} for feed in feeds]
+    return {
+        "batch_rows": rows,
+        "latency": alternate([_one_row(*pair) for pair in zip(sessions, feeds, strict=True)], 300, _BLOCK),
+        "batch": alternate([_whole(*pair) for pair in zip(sessions, batches, strict=True)], 20, 1),
+        "load": alternate([_load(model) for model in models], 20, 1),
+    }
+
+
+def _one_row(session: Any, sample: Mapping[str, Any]) -> Callable[[], Any]:
+    """Return a call that feeds the next row each time, warmed up."""
+    feeds = itertools.cycle(_rows(sample, MOST_CALLS))
+    for _ in range(WARM_UP):
+        run(session, next(feeds))
+    return lambda: run(session, next(feeds))
+
+
+def _whole(session: Any, sample: Mapping[str, Any]) -> Callable[[], Any]:
+    return lambda: run(session, sample)
+
+
+def _load(model: Path) -> Callable[[], Any]:
+    return lambda: open_session(model)
+
+
+def _batch_rows(sessions: Sequence[Any], feeds: Sequence[Mapping[str, Any]]) -> int:
+    """Return how many rows make a batch: all, or fewer where the slower model would take long."""
+    rows = len(next(iter(feeds[0].values())))
+    few = min(rows, 200)
+    slowest = 0.0
+    for session, feed in zip(sessions, feeds, strict=True):
+        part = {name: column[:few] for name, column in feed.items()}
+        run(session, part)
+        start = time.perf_counter()
+        run(session, part)
+        slowest = max(slowest, time.perf_counter() - start)
+    return max(few, min(rows, int(few * _BATCH_SECONDS / slowest)))
+
+
+def main(arguments: Sequence[str]) -> dict[str, Any]:
+    """Measure the model at *arguments*[0] on the sample at *arguments*[1]; two such pairs side by side."""
+    if len(arguments) == 4:  # noqa: PLR2004 - two pairs
+        model, sample, other, its_sample = map(Path, arguments)
+        return beside([model, other], [sample, its_sample])
+    return alone(Path(arguments[0]), Path(arguments[1]), brief=BRIEF in arguments)
 
 
 if __name__ == "__main__":

@@ -18,9 +18,9 @@ import pandas as pd
 
 import weighbridge
 from weighbridge.errors import DataError, ModelError
-from weighbridge.evidence import probe
+from weighbridge.evidence import probe, ratios
 from weighbridge.evidence.metrics import Floats
-from weighbridge.manifest import Serving
+from weighbridge.manifest import Interval, Serving
 
 BATCH = 8192
 SAMPLE_ROWS = 5000
@@ -54,18 +54,76 @@ def measure(onnx: Path, sample: pd.DataFrame) -> Serving:
         DataError: as :func:`predict`.
         ModelError: where the process fails, or takes more than ten minutes.
     """
+    with tempfile.TemporaryDirectory() as folder:
+        path = _sample(onnx, sample, Path(folder) / "sample.npz")
+        return msgspec.json.decode(_probed(onnx, str(onnx.resolve()), str(path)), type=Serving)
+
+
+class Beside(msgspec.Struct, frozen=True, kw_only=True):
+    """Two models' costs, and the ratios of their times: new over old."""
+
+    new: Serving
+    old: Serving
+    ratios: dict[str, Interval]
+
+
+class _Times(msgspec.Struct, frozen=True):
+    """Milliseconds, as the probe says them: for the new and the old model a list of rounds."""
+
+    batch_rows: int
+    latency: tuple[list[list[float]], list[list[float]]]
+    batch: tuple[list[list[float]], list[list[float]]]
+    load: tuple[list[list[float]], list[list[float]]]
+
+
+def measure_beside(new: Path, old: Path, sample: pd.DataFrame) -> Beside:
+    """Return what serving two models costs, on the same rows and side by side, so that a busy machine cancels out.
+
+    Load time and memory are each model's own, in a process of its own; the other times are taken in one process, in
+    turns. The ratios' intervals, of 90 %, are over rounds of these turns.
+
+    Raises:
+        DataError: as :func:`predict`.
+        ModelError: as :func:`measure`.
+    """
+    models = (new, old)
+    with tempfile.TemporaryDirectory() as folder:
+        samples = [_sample(model, sample, Path(folder) / f"{i}.npz") for i, model in enumerate(models)]
+        pairs = [(str(model.resolve()), str(path)) for model, path in zip(models, samples, strict=True)]
+        bare = [
+            msgspec.json.decode(_probed(model, *pair, probe.BRIEF), type=Serving)
+            for model, pair in zip(models, pairs, strict=True)
+        ]
+        times = msgspec.json.decode(_probed(new, *pairs[0], *pairs[1]), type=_Times)
+    found = [_timed(bare[i], times, i) for i in range(2)]
+    return Beside(new=found[0], old=found[1], ratios=ratios.of_times(times.latency, times.batch, times.load))
+
+
+def _timed(bare: Serving, times: _Times, side: int) -> Serving:
+    """Return *bare* with the times that were taken in turns."""
+    latencies = np.percentile(np.concatenate(times.latency[side]), [50, 95, 99])
+    return msgspec.structs.replace(
+        bare,
+        latency_ms_p50=float(latencies[0]),
+        latency_ms_p95=float(latencies[1]),
+        latency_ms_p99=float(latencies[2]),
+        rows_per_second=times.batch_rows / (float(np.concatenate(times.batch[side]).min()) / 1000),
+    )
+
+
+def _sample(onnx: Path, sample: pd.DataFrame, path: Path) -> Path:
+    """Write the model's inputs of some rows to *path*."""
     spread = np.unique(np.linspace(0, len(sample) - 1, min(len(sample), SAMPLE_ROWS)).astype(int))
     feed = _feed(_session(onnx), sample.iloc[spread] if len(sample) else sample)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "sample.npz"
-        # Text as fixed-width unicode: arrays of objects would need pickle.
-        arrays: dict[str, Any] = {f"c{i}": _storable(column) for i, column in enumerate(feed.values())}
-        np.savez(path, **arrays)
-        return _measured(onnx, path)
+    # Text as fixed-width unicode: arrays of objects would need pickle.
+    arrays: dict[str, Any] = {f"c{i}": _storable(column) for i, column in enumerate(feed.values())}
+    np.savez(path, **arrays)
+    return path
 
 
-def _measured(onnx: Path, sample: Path) -> Serving:
-    command = [sys.executable, "-m", probe.__name__, str(onnx.resolve()), str(sample)]
+def _probed(onnx: Path, *arguments: str) -> str:
+    """Return what the probe says of *onnx*."""
+    command = [sys.executable, "-m", probe.__name__, *arguments]
     root = Path(weighbridge.__file__).resolve().parent.parent  # where the module is found, installed or not
     try:
         done = subprocess.run(  # noqa: S603 - our own module, by this interpreter
@@ -76,7 +134,7 @@ def _measured(onnx: Path, sample: Path) -> Serving:
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise ModelError(f"{onnx}: measuring it failed with exit code {done.returncode}: {last}")
-    return msgspec.json.decode(done.stdout, type=Serving)
+    return done.stdout
 
 
 def _storable(column: npt.NDArray[Any]) -> npt.NDArray[Any]:
