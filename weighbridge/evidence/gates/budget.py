@@ -1,0 +1,113 @@
+"""``budget``: what serving and training cost, by itself and beside the last release.
+
+Times of serving were measured in alternation with the last release, so that a noisy machine hits both alike: their
+ratio has an interval, and its upper bound is limited. Sizes and counts are exact and are compared as they are.
+"""
+
+import math
+
+from weighbridge import settings
+from weighbridge.errors import SettingsError
+from weighbridge.evidence.gates.checks import price_problems, problems_of
+from weighbridge.evidence.gates.evidence import Evidence
+from weighbridge.evidence.gates.limits import judged
+from weighbridge.evidence.gates.results import FIRST_RELEASE, INCONCLUSIVE, NOT_APPLICABLE, joined, limited, result
+from weighbridge.evidence.inference import Bounds
+from weighbridge.manifest import GateResult, Graph, Packaged, Serving, TrainingCost
+
+KIND = "budget"
+_HOUR = 3600.0
+_COUNT = "parameter_count"
+
+
+def judge(name: str, gate: settings.Budget, evidence: Evidence) -> GateResult:
+    """Return whether the cost keeps its limits, each of them a part where there are several.
+
+    Raises:
+        SettingsError: where no limit is given, or one on a price without a price.
+    """
+    problems = problems_of(gate)
+    if gate.quantity == "training_price":
+        problems += price_problems(evidence.cost)
+    for problem in problems:
+        raise SettingsError(f"config/gates.yaml: gates.{name}: {problem}")
+    value = _measured(gate.quantity, evidence)
+    found = []
+    for limit, at_least in ((gate.min, True), (gate.max, False)):
+        if limit is not None:
+            rule = f"{_shown(gate, evidence)} is at {'least' if at_least else 'most'} {limit:g}"
+            found.append(_absolute(name, rule, value, limit, at_least=at_least))
+    if gate.max_ratio is not None:
+        found.append(_relative(name, gate, gate.max_ratio, value, evidence))
+    return joined(name, KIND, found)
+
+
+def _shown(gate: settings.Budget, evidence: Evidence) -> str:
+    priced = gate.quantity == "training_price" and evidence.cost.currency
+    return f"{gate.quantity} ({evidence.cost.currency})" if priced else gate.quantity
+
+
+def _absolute(name: str, rule: str, value: float | None, limit: float, *, at_least: bool) -> GateResult:
+    if value is None:
+        reason = "it wasn't measured; run 'snakemake --cores all --forcerun package'"
+        return result(name, KIND, rule, INCONCLUSIVE, reason, limit=limit)
+    return limited(name, KIND, rule, value, limit, at_least=at_least)
+
+
+def _measured(quantity: str, evidence: Evidence) -> float | None:
+    """Return the cost of this model; ``None`` where it wasn't measured."""
+    if quantity == _COUNT:
+        return _parameters(evidence.weighing.graph, evidence.packaged)
+    if quantity.startswith("training_"):
+        return _training(quantity, evidence.packaged.cost, evidence.cost)
+    return _serving(quantity, evidence.weighing.serving)
+
+
+def _before(quantity: str, evidence: Evidence) -> float | None:
+    """Return the cost of the last release, measured beside where it could be, else as its manifest has it."""
+    comparison, previous = evidence.weighing.comparison, evidence.previous
+    if quantity == _COUNT:
+        if comparison is not None and comparison.graph is not None:
+            return float(comparison.graph.parameter_count)
+        return None if previous is None else float(previous.artifacts.parameter_count)
+    if quantity.startswith("training_"):
+        return None if previous is None else _training(quantity, previous.performance.cost, evidence.cost)
+    return None if comparison is None or comparison.serving is None else _serving(quantity, comparison.serving)
+
+
+def _serving(quantity: str, serving: Serving) -> float:
+    return float(getattr(serving, quantity))
+
+
+def _parameters(graph: Graph | None, packaged: Packaged) -> float:
+    return float(packaged.artifacts.parameter_count if graph is None else graph.parameter_count)
+
+
+def _training(quantity: str, cost: TrainingCost | None, rates: settings.Cost) -> float | None:
+    if cost is None:
+        return None
+    hours = (cost.wall_seconds if quantity == "training_wall_hours" else cost.cpu_seconds) / _HOUR
+    return hours * rates.cpu_hour if quantity == "training_price" else hours
+
+
+def _relative(name: str, gate: settings.Budget, limit: float, value: float | None, evidence: Evidence) -> GateResult:
+    comparison = evidence.weighing.comparison
+    release = comparison.release if comparison else "the last release"
+    ratio = None if comparison is None else comparison.ratios.get(gate.quantity)
+    by = " (upper bound, measured in turns)" if ratio is not None else ""
+    rule = f"{gate.quantity} is at most {limit:g} times that of {release}{by}"
+    if comparison is None:
+        return result(name, KIND, rule, NOT_APPLICABLE, FIRST_RELEASE, limit=limit)
+    before = _before(gate.quantity, evidence)
+    if ratio is not None:
+        found = Bounds(ratio.value, ratio.low, ratio.high, math.nan)
+        return judged(name, KIND, rule, found, ceiling=limit, value=value, baseline=before, difference=ratio.value)
+    if before is None or value is None:
+        reason = f"what {release} costs is not known; {comparison.reason or 'it was not measured'}"
+        return result(name, KIND, rule, INCONCLUSIVE, reason, limit=limit)
+    times = value / before if before > 0 else 1.0 if value == before else math.inf
+    plain = limited(name, KIND, rule, times, limit, baseline=before)
+    return result(
+        name, KIND, rule, plain.verdict, plain.reason, value=value, baseline=before, difference=times, limit=limit,
+        short_by=plain.short_by,
+    )  # fmt: skip

@@ -1,0 +1,183 @@
+"""Settings that could never be judged, refused before any job runs. Light: the plan asks at each start of Snakemake."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+from weighbridge import settings
+from weighbridge.errors import SettingsError
+from weighbridge.evidence import catalogue
+from weighbridge.evidence.catalogue import require
+
+SELF_TEST = "self_test"
+"""Name of the result that stands beside the gates' own."""
+
+_SOURCE = "config/gates.yaml"
+_KNOWN = tuple(dict.fromkeys(name for metrics in catalogue.METRICS.values() for name in metrics))
+
+
+def check(
+    gate_file: settings.GateFile,
+    metrics: settings.Metrics,
+    select: settings.Select,
+    source: str = _SOURCE,
+    *,
+    cost: settings.Cost | None = None,
+) -> None:
+    """Refuse settings that could never be judged, before anything runs.
+
+    Args:
+        gate_file: the gates.
+        metrics: what is measured.
+        select: by what the champion is chosen.
+        source: where the gates were read.
+        cost: what machines cost; where given, a limit on a price without a price is refused.
+
+    Raises:
+        SettingsError: listing each unknown metric (with the nearest), a metric in a gate or in ``select`` that isn't
+            measured, and each gate without a limit, or with limits that contradict each other.
+    """
+    problems = list(_metric_problems(metrics, select))
+    for name, gate in gate_file.gates.items():
+        where = f"{source}: gates.{name}"
+        if name == SELF_TEST:
+            problems.append(f"{where}: found the name of the self-test's own result; expected another name")
+        metric = getattr(gate, "metric", None)
+        if metric is not None and not isinstance(gate, settings.CalibrationGate):
+            problems += _refusals(f"{where}.metric", [(metric, metrics.names)], "metric that isn't measured:")
+        problems += [f"{where}: {problem}" for problem in _CHECKS.get(type(gate), _nothing)(gate)]
+        if cost is not None and isinstance(gate, settings.Budget) and gate.quantity == "training_price":
+            problems += [f"{where}: {problem}" for problem in price_problems(cost)]
+    if problems:
+        raise SettingsError("\n".join(problems))
+
+
+def columns(gate_file: settings.GateFile) -> dict[str, tuple[str, ...]]:
+    """Return, by gate, the columns of the test rows that it cuts or groups by, each once."""
+    found = {}
+    for name, gate in gate_file.gates.items():
+        named: list[str] = []
+        if isinstance(gate, settings.Slices):
+            named += gate.columns
+            named += [column for crossing in gate.crossings for column in crossing]
+            named += [column for part in gate.must_pass for column in part]
+        group_by = getattr(gate, "group_by", None)
+        named += [group_by] if group_by else []
+        if named:
+            found[name] = tuple(dict.fromkeys(named))
+    return found
+
+
+def problems_of(gate: settings.Gate) -> list[str]:
+    """Return, in words, what of one gate contradicts itself or leaves nothing to judge."""
+    return list(_CHECKS.get(type(gate), _nothing)(gate))
+
+
+def price_problems(cost: settings.Cost) -> Iterator[str]:
+    """Yield what a price of the training lacks."""
+    if cost.cpu_hour <= 0:
+        yield "found a limit on training_price, but cost.cpu_hour is 0; expected the price of a core for an hour"
+
+
+def _metric_problems(metrics: settings.Metrics, select: settings.Select) -> Iterator[str]:
+    where = "config/config.yaml: metrics"
+    for name in metrics.own:
+        if name in _KNOWN:
+            yield f"{where}.own: found {name!r}, the name of a metric that is there already; expected another name"
+    yield from _refusals(f"{where}.names", ((name, (*_KNOWN, *metrics.own)) for name in metrics.names))
+    yield from _refusals("config/config.yaml: select.metric", [(select.metric, metrics.names)])
+    if len(set(metrics.names)) != len(metrics.names) or not metrics.names:
+        yield f"{where}.names: found {list(metrics.names)}; expected each once, at least one"
+
+
+def _refusals(where: str, asked: Iterable[tuple[str, Sequence[str]]], what: str = "metric") -> list[str]:
+    found = []
+    for name, known in asked:
+        try:
+            require(name, known, what)
+        except SettingsError as problem:
+            found.append(f"{where}: {problem}")
+    return found
+
+
+def _nothing(_gate: Any) -> Iterator[str]:
+    return iter(())
+
+
+def _absolute(gate: settings.Absolute) -> Iterator[str]:
+    if (gate.min is None) == (gate.max is None):
+        found = "neither" if gate.min is None else "both"
+        yield f"found {found} of min and max; expected exactly one of them"
+
+
+def _change(gate: settings.Change) -> Iterator[str]:
+    if gate.test == "equivalent" and gate.margin <= 0:
+        yield "found test 'equivalent' with a margin of 0, which nothing could prove; expected a margin above 0"
+
+
+def _slices(gate: settings.Slices) -> Iterator[str]:
+    if not (gate.columns or gate.crossings or gate.must_pass):
+        yield "found none of columns, crossings and must_pass; expected at least one"
+    for crossing in gate.crossings:
+        if len(set(crossing)) != len(crossing):
+            yield f"found crossing {list(crossing)}; expected different columns"
+    if len(set(gate.columns)) != len(gate.columns):
+        yield f"found columns {list(gate.columns)}; expected each once"
+    if any(not part for part in gate.must_pass):
+        yield "found an empty slice in must_pass; expected columns with a value, such as {origin: JFK}"
+    if gate.max_gap is not None and not (gate.columns or gate.crossings):
+        yield "found max_gap without columns or crossings; expected something to cut by"
+
+
+def _calibration(gate: settings.CalibrationGate) -> Iterator[str]:
+    if gate.metric == "interval_coverage":
+        if gate.min is None and gate.max is None:
+            yield "found neither of min and max; expected at least one of them"
+        elif gate.min is not None and gate.max is not None and gate.min >= gate.max:
+            yield f"found min {gate.min:g} and max {gate.max:g}; expected min below max"
+    elif gate.max is None or gate.min is not None:
+        yield f"found {gate.metric} {'with min' if gate.min is not None else 'without max'}; expected max alone"
+    elif gate.max <= 0:
+        yield f"found max {gate.max:g}; expected a number above 0"
+
+
+def _churn(gate: settings.Churn) -> Iterator[str]:
+    if gate.max_negative_flips is None and gate.max_times_noise is None and not gate.cases:
+        yield "found none of max_negative_flips, max_times_noise and cases; expected at least one"
+
+
+def _budget(gate: settings.Budget) -> Iterator[str]:
+    if gate.max is None and gate.min is None and gate.max_ratio is None:
+        yield "found none of max, min and max_ratio; expected at least one"
+    more_is_better = gate.quantity == "rows_per_second"
+    if more_is_better and (gate.max is not None or gate.max_ratio is not None):
+        yield "found a largest value of rows_per_second, of which more is better; expected min"
+    if gate.min is not None and not more_is_better:
+        yield f"found min for {gate.quantity}, of which less is better; expected max or max_ratio"
+
+
+def _data(gate: settings.DataGate) -> Iterator[str]:
+    if not gate.checks and gate.max_psi is None:
+        yield "found neither checks nor max_psi; expected at least one"
+
+
+def _documents(gate: settings.Documents) -> Iterator[str]:
+    if not gate.sections and gate.max_age_days is None:
+        yield "found neither sections nor max_age_days; expected at least one"
+
+
+def _approval(gate: settings.ApprovalGate) -> Iterator[str]:
+    if not gate.required_for:
+        yield "found nothing in required_for; expected at least one of major, loosened, inconclusive, lowered"
+
+
+_CHECKS: dict[type, Callable[[Any], Iterator[str]]] = {
+    settings.Absolute: _absolute,
+    settings.Change: _change,
+    settings.Slices: _slices,
+    settings.CalibrationGate: _calibration,
+    settings.Churn: _churn,
+    settings.Budget: _budget,
+    settings.DataGate: _data,
+    settings.Documents: _documents,
+    settings.ApprovalGate: _approval,
+}

@@ -1,0 +1,191 @@
+"""The self-test: gates against models that were damaged on purpose. A gate that lets its damage through is no gate.
+
+Each damaged model is judged as if the undamaged one were the last release, so that it works for a first release too.
+
+===============  =====================================================  =============================================
+kind             damage                                                 says no
+===============  =====================================================  =============================================
+``absolute``     labels flipped                                         by fail or inconclusive
+``change``       labels flipped
+``churn``        labels flipped; not where only critical cases are named
+``slices``       labels flipped in one slice, the largest that is judged
+``calibration``  probabilities shifted
+``budget``       latency tripled, with ``max_ratio`` on a latency
+===============  =====================================================  =============================================
+
+Where a metric doesn't suffer from flipped labels (the recall of a timid model even gains), the gate gets the first
+damage of :data:`.damages.DAMAGES` that makes it worse. Not asked are an absolute budget (a tripled latency may well be
+within it), an ``absolute`` gate that limits a metric from its good side, and kinds that don't look at predictions.
+"""
+
+import dataclasses
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from weighbridge import manifest, settings
+from weighbridge.evidence import catalogue, metrics
+from weighbridge.evidence.gates import damages, judging, slices
+from weighbridge.evidence.gates.checks import SELF_TEST
+from weighbridge.evidence.gates.evidence import Evidence
+from weighbridge.evidence.gates.measuring import Measuring, refuse_no_gates
+from weighbridge.evidence.gates.results import FAIL, INCONCLUSIVE, PASS, counted, part, result
+from weighbridge.evidence.rows import Numbers, Rows
+from weighbridge.manifest import GateResult, SelfTest
+
+UNDAMAGED = "the undamaged model"
+RESAMPLES = 200
+"""Resamples behind a bound here: gross damage needs no fine bounds."""
+
+_RULE = "every gate says no to the model that is damaged in what the gate guards"
+_LATENCIES = ("latency_ms_p50", "latency_ms_p95", "latency_ms_p99")
+_BEST_AT_ZERO = "bias"
+
+
+def run(gate_file: settings.GateFile, evidence: Evidence) -> tuple[SelfTest, ...]:
+    """Return, for each gate that guards against a damage, whether it says no; in the order of the file."""
+    refuse_no_gates(gate_file)
+    judged = dict(_judged(gate_file, evidence))
+    return tuple(
+        SelfTest(gate=name, damage=judged[name][0], caught=judged[name][1] in {FAIL, INCONCLUSIVE})
+        for name in gate_file.gates
+        if name in judged
+    )
+
+
+def gate(tests: tuple[SelfTest, ...]) -> GateResult:
+    """Return the self-test as one more result: it fails where a gate let its damage through, or none guards at all."""
+    missed = [test for test in tests if not test.caught]
+    parts = tuple(part(f"{test.gate}: {test.damage}", PASS if test.caught else FAIL) for test in tests)
+    if not tests:
+        reason = (
+            "no gate looks at what the model predicts, so that flipped labels would be released; add one of kind "
+            "absolute, change, slices, calibration or churn"
+        )
+        return result(SELF_TEST, SELF_TEST, _RULE, FAIL, reason, limit=0.0)
+    named = "; ".join(f"gate {test.gate} lets a model through with {test.damage}" for test in missed)
+    reason = f"{named}. Tighten its limit" if missed else f"{len(tests)} of {len(tests)} damaged models were refused"
+    return msgspec.structs.replace(counted(SELF_TEST, SELF_TEST, _RULE, len(missed), reason), parts=parts)
+
+
+def _judged(gate_file: settings.GateFile, evidence: Evidence) -> Iterator[tuple[str, tuple[str, str]]]:
+    """Yield each tested gate's name with its damage and its verdict; gates of one damage share what is measured."""
+    points = _Points(evidence.rows)
+    by_damage: dict[str, dict[str, settings.Gate]] = {}
+    for name, each in gate_file.gates.items():
+        if isinstance(each, settings.Slices):
+            yield from _broken_slice(name, each, evidence)
+        else:
+            damage, narrowed = _asked(each, points)
+            if damage is not None:
+                by_damage.setdefault(damage, {})[name] = narrowed
+    for damage, found in by_damage.items():
+        broken = _slow(evidence) if damage == damages.TRIPLED else _damaged(evidence, damage, None)
+        measuring = Measuring(broken.rows, broken.resamples, found.values())
+        for name, each in found.items():
+            yield name, (damage, judging.JUDGES[type(each)](name, each, broken, measuring).verdict)
+
+
+def _asked(each: settings.Gate, points: "_Points") -> tuple[str | None, settings.Gate]:
+    """Return the damage that a gate guards against (``None``: none), and the gate without what would say no anyway."""
+    if isinstance(each, settings.Absolute):
+        guards = (each.min is not None) == points.upwards(each.metric)
+        return (points.worse(each.metric) if guards else None), each
+    if isinstance(each, settings.Change):
+        return points.worse(each.metric), each
+    if isinstance(each, settings.CalibrationGate):
+        return points.worse(each.metric, (damages.SHIFTED, *damages.DAMAGES)), each
+    if isinstance(each, settings.Churn):
+        guards = each.max_negative_flips is not None or each.max_times_noise is not None
+        return (damages.FLIPPED if guards else None), msgspec.structs.replace(each, cases="")
+    if isinstance(each, settings.Budget) and each.max_ratio is not None and each.quantity in _LATENCIES:
+        return damages.TRIPLED, msgspec.structs.replace(each, max=None)
+    return None, each
+
+
+def _broken_slice(name: str, each: settings.Slices, evidence: Evidence) -> Iterator[tuple[str, tuple[str, str]]]:
+    """Yield the verdict of a gate on slices on a model that fails in the largest slice of those it judges."""
+    found = slices.largest(each, evidence.rows)
+    if found is None:
+        return
+    cut, narrowed = found
+    part_of = np.zeros(len(evidence.rows), dtype=np.bool_)
+    part_of[cut.place] = True
+    damage = _Points(evidence.rows.part(part_of)).worse(each.metric)
+    broken = _damaged(evidence, damage, cut.place)
+    measuring = Measuring(broken.rows, broken.resamples, ())
+    yield name, (f"{damage} where {cut.name}", slices.judge(name, narrowed, broken, measuring).verdict)
+
+
+class _Points:
+    """Point values of metrics, on rows as they are and under each damage; what is sorted for one serves all."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+        self._scored: dict[str, Any] = {}
+
+    def upwards(self, metric: str) -> bool:
+        """Return whether more of a metric is better."""
+        return catalogue.greater_is_better(metric, self._rows.own)
+
+    def value(self, metric: str, damage: str = "") -> float:
+        """Return a metric's value under a damage, or of the rows as they are; a bias by its distance from 0."""
+        rows = self._rows
+        if damage not in self._scored:
+            predictions = damages.DAMAGES[damage](rows, rows.new) if damage else rows.new
+            self._scored[damage] = metrics.scored(
+                rows.task, rows.y, predictions, rows.thresholds[0], own=dict(rows.own)
+            )
+        value = float(self._scored[damage].under([metric], np.ones((1, len(rows))))[metric][0])
+        return abs(value) if metric == _BEST_AT_ZERO else value
+
+    def worse(self, metric: str, order: Iterable[str] = tuple(damages.DAMAGES)) -> str:
+        """Return the first damage that makes a metric worse; the first of all where none does."""
+        sign = 1 if self.upwards(metric) else -1
+        before = self.value(metric)
+        tried = list(order)
+        return next((name for name in tried if sign * self.value(metric, name) < sign * before), tried[0])
+
+
+def _damaged(evidence: Evidence, damage: str, place: Numbers | None) -> Evidence:
+    """Return evidence of the damaged model (at *place* only, where given) beside the undamaged one."""
+    rows = evidence.rows
+    damaged = damages.DAMAGES[damage](rows, rows.new)
+    if place is not None:
+        whole = np.array(rows.new, dtype=np.float64)
+        whole[place] = damaged[place]
+        damaged = whole
+    threshold = rows.thresholds[0]
+    return dataclasses.replace(
+        evidence,
+        rows=rows.with_new(damaged, rows.new, (threshold, threshold)),
+        weighing=msgspec.structs.replace(evidence.weighing, comparison=_beside({}, None)),
+        resamples=min(RESAMPLES, evidence.resamples),
+    )
+
+
+def _slow(evidence: Evidence) -> Evidence:
+    """Return evidence of a model that takes three times as long, beside the undamaged one."""
+    serving = evidence.weighing.serving
+    slow = {name: damages.TIMES * getattr(serving, name) for name in _LATENCIES}
+    three = manifest.Interval(value=damages.TIMES, low=damages.TIMES, high=damages.TIMES)
+    weighing = msgspec.structs.replace(
+        evidence.weighing,
+        serving=msgspec.structs.replace(serving, **slow),
+        comparison=_beside(dict.fromkeys(_LATENCIES, three), serving),
+    )
+    return dataclasses.replace(evidence, weighing=weighing)
+
+
+def _beside(ratios: dict[str, manifest.Interval], serving: manifest.Serving | None) -> manifest.Comparison:
+    return manifest.Comparison(
+        release=UNDAMAGED,
+        comparable=True,
+        reason="",
+        metrics={},
+        changed_decisions=None,
+        serving=serving,
+        ratios=ratios,
+    )

@@ -1,0 +1,154 @@
+"""``slices``: no part of the rows pays for a better average.
+
+Each part that is large enough is tested for harm: is its loss beyond the margin more than chance, over the family of
+all parts (Holm 1979)? Twenty equal parts would else block every second release of equal models. Parts that must pass
+are asked for more, the proof that there is no such loss. What is too small is listed, and neither passes nor fails.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from weighbridge import settings
+from weighbridge.errors import SettingsError
+from weighbridge.evidence.gates import cuts, harm
+from weighbridge.evidence.gates.change import no_comparison, other
+from weighbridge.evidence.gates.checks import problems_of
+from weighbridge.evidence.gates.evidence import Evidence
+from weighbridge.evidence.gates.harm import Asked, Judged
+from weighbridge.evidence.gates.measuring import Measuring
+from weighbridge.evidence.gates.results import FAIL, INCONCLUSIVE, NOT_APPLICABLE, PASS, part, result, worst
+from weighbridge.evidence.rows import Rows
+from weighbridge.manifest import GatePart, GateResult
+
+KIND = "slices"
+LISTED_SMALL = 20
+_SHOWN = 5
+
+
+def judge(name: str, gate: settings.Slices, evidence: Evidence, measuring: Measuring) -> GateResult:
+    """Return whether no part of the rows is proven to be harmed, and those that must pass are proven not to be.
+
+    Raises:
+        SettingsError: for an unknown metric or column, or a slice that must pass and doesn't exist.
+    """
+    for problem in problems_of(gate):
+        raise SettingsError(f"config/gates.yaml: gates.{name}: {problem}")
+    asked = Asked(
+        gate=gate,
+        measuring=measuring,
+        group_by=measuring.group_by(gate),
+        lacking=no_comparison(evidence),
+        upwards=measuring.upwards(measuring.known(gate.metric)),
+    )
+    try:
+        named = list(cuts.must_pass(measuring.rows, gate.must_pass))
+        families = [cuts.cuts(measuring.rows, columns, gate.min_rows, LISTED_SMALL) for columns in _cutting(gate)]
+    except SettingsError as problem:
+        raise SettingsError(f"config/gates.yaml: gates.{name}: {problem}") from None
+    measured = [[asked.measure(cut) for cut in family.large] for family in families]
+    judged = [harm.required(asked, cut) for cut in named]
+    if gate.max_gap is not None:
+        pairs = zip(families, measured, strict=True)
+        judged += [harm.gap(asked, gate.max_gap, family.by, found) for family, found in pairs]
+    judged += harm.tested(asked, [each for found in measured for each in found])
+    small = [each for family in families for each in _small(family, gate.min_rows)]
+    untold = sum(family.small_count for family in families) + sum(not each.decides for each in judged)
+    return _result(name, gate, other(evidence), judged, small, untold)
+
+
+def largest(gate: settings.Slices, rows: Rows) -> tuple[cuts.Cut, settings.Slices] | None:
+    """Return, for the self-test, the largest slice that is judged, and the gate narrowed to the rule that judges it.
+
+    ``None`` where all are too small. A slice of the family is taken before one that must pass.
+    """
+    families = [cuts.cuts(rows, columns, gate.min_rows, 0).large for columns in _cutting(gate)]
+    tested = [cut for family in families for cut in family]
+    if tested:
+        cut = max(tested, key=lambda cut: len(cut.place))
+        return cut, msgspec.structs.replace(gate, must_pass=(), max_gap=None)
+    named = [
+        (cut, where)
+        for cut, where in zip(cuts.must_pass(rows, gate.must_pass), gate.must_pass, strict=True)
+        if len(cut.place) >= gate.min_rows
+    ]
+    if not named:
+        return None
+    cut, where = max(named, key=lambda each: len(each[0].place))
+    return cut, msgspec.structs.replace(gate, columns=(), crossings=(), must_pass=(where,), max_gap=None)
+
+
+def _cutting(gate: settings.Slices) -> list[tuple[str, ...]]:
+    return [*((column,) for column in gate.columns), *gate.crossings]
+
+
+def _small(family: cuts.Cuts, min_rows: int) -> list[GatePart]:
+    """List the parts that are too small, so many by name and the rest as one."""
+    found = [part(name, INCONCLUSIVE, f"{rows} rows, fewer than {min_rows}", rows=rows) for name, rows in family.small]
+    rest = family.small_count - len(family.small)
+    if rest:
+        rows = family.small_rows - sum(number for _, number in family.small)
+        found.append(part(f"{family.by} ({rest} more)", INCONCLUSIVE, f"each fewer than {min_rows} rows", rows=rows))
+    return found
+
+
+def _result(  # noqa: PLR0913, PLR0917 - the parts by how they were judged
+    name: str, gate: settings.Slices, release: str, judged: Sequence[Judged], small: list[GatePart], untold: int
+) -> GateResult:
+    deciding = [each for each in judged if each.decides]
+    overall = worst(each.part.verdict for each in deciding) if deciding else INCONCLUSIVE
+    leading = max(
+        (each for each in deciding if each.part.verdict == overall),
+        key=lambda each: (-1.0 if each.part.p is None else -each.part.p, each.excess),
+        default=Judged(part("", overall)),
+    )
+    shown = leading.part
+    return result(
+        name,
+        KIND,
+        _rule(gate, release),
+        overall,
+        _reason(deciding, overall, untold, gate),
+        value=shown.value,
+        baseline=shown.baseline,
+        difference=shown.difference,
+        low=shown.low,
+        high=shown.high,
+        rows=shown.rows,
+        bound=leading.bound,
+        limit=leading.limit,
+        short_by=leading.excess if overall == FAIL else None,
+        rows_needed=leading.needed if overall == INCONCLUSIVE else None,
+        parts=(*(each.part for each in judged), *small),
+    )
+
+
+def _rule(gate: settings.Slices, release: str) -> str:
+    by = ", ".join(" and ".join(columns) for columns in _cutting(gate))
+    confidence = f"{100 * gate.confidence:g} % confidence"
+    found = []
+    if by:
+        found.append(
+            f"no slice by {by} is worse in {gate.metric} than with {release} by more than {gate.margin:g} "
+            f"(Holm over the family, {confidence})"
+        )
+    if gate.must_pass:
+        slices = "; ".join(cuts.named(where) for where in gate.must_pass)
+        found.append(f"{slices}: proven not to be worse by more than {gate.margin:g}")
+    if gate.max_gap is not None:
+        found.append(f"{gate.metric} differs between slices by at most {gate.max_gap:g} (upper bound, {confidence})")
+    return "; ".join(found)
+
+
+def _reason(deciding: Sequence[Judged], overall: str, untold: int, gate: settings.Slices) -> str:
+    told = [f"{each.part.name}: {each.part.reason}" for each in deciding if each.part.verdict == overall]
+    if overall == PASS:
+        told = []
+    elif overall == NOT_APPLICABLE:
+        told = list(dict.fromkeys(each.part.reason for each in deciding))
+    elif not deciding:
+        told = [f"no slice can be judged: none with {gate.min_rows} rows can be measured"]
+    more = [f"and {len(told) - _SHOWN} more"] if len(told) > _SHOWN else []
+    count = f"{untold} slices are" if untold > 1 else "1 slice is"
+    small = [f"{count} too small, or can't be measured"] if untold else []
+    return "; ".join([*told[:_SHOWN], *more, *small])
