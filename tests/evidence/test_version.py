@@ -1,3 +1,5 @@
+"""The next version follows from evidence: each rule is seen to raise it, what can't be told rounds up."""
+
 from typing import Any
 
 import msgspec
@@ -7,12 +9,50 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weighbridge import manifest
-from weighbridge.errors import RecordError
+from weighbridge.errors import RecordError, SettingsError
 from weighbridge.evidence import version
+from weighbridge.evidence.data_changes import data_changes
 from weighbridge.manifest import Input, Manifest, Output
+from weighbridge.settings import OwnMetric
 
 replace = msgspec.structs.replace
 NUMBERS = st.integers(0, 10**6)
+BUMPS = ("patch", "minor", "major")
+TREES = manifest.Graph(
+    operators={"TreeEnsembleClassifier": 1}, structure_sha256="7" * 64, parameter_count=6200, opsets={"ai.onnx.ml": 3}
+)
+NETWORK = replace(TREES, operators={"Gemm": 3, "Relu": 2}, structure_sha256="8" * 64)
+DEEPER = replace(NETWORK, operators={"Gemm": 4, "Relu": 3}, structure_sha256="9" * 64)
+
+
+def interval(value: float, low: float, high: float) -> manifest.Interval:
+    return manifest.Interval(value=value, low=low, high=high)
+
+
+def noise(high: float) -> manifest.Noise:
+    return manifest.Noise(
+        seeds=3,
+        pairs=3,
+        changed_decisions=interval(0.9 * high, 0.8 * high, high),
+        negative_flips=interval(0.4 * high, 0.3 * high, 0.5 * high),
+    )
+
+
+def same_again() -> manifest.Comparison:
+    """Return a comparison in which nothing differs."""
+    return manifest.Comparison(
+        release="flights@v1.2.3",
+        comparable=True,
+        reason="",
+        metrics={},
+        changed_decisions=0.0,
+        serving=None,
+        threshold=0.5,
+        changed=interval(0.0, 0.0, 0.0),
+        negative_flips=interval(0.0, 0.0, 0.0),
+        graph=TREES,
+        runs_there=True,
+    )
 
 
 @pytest.fixture
@@ -22,22 +62,50 @@ def packaged() -> manifest.Packaged:
 
 @pytest.fixture
 def last() -> Manifest:
-    """The last release, 1.2.3, with nothing of its own to compare with."""
-    flights_manifest = make_manifest()
-    info = replace(flights_manifest.model_info, version="1.2.3")
-    test = replace(flights_manifest.performance.test, comparison=None)
-    return replace(flights_manifest, model_info=info, performance=replace(flights_manifest.performance, test=test))
+    """The last release, 1.2.3; as a proposal it is the same again."""
+    sample = make_manifest()
+    info = replace(sample.model_info, version="1.2.3")
+    test = replace(sample.performance.test, comparison=same_again(), graph=TREES)
+    return replace(sample, model_info=info, performance=replace(sample.performance, test=test, noise=noise(0.046)))
 
 
-def derive(last: Manifest | None, now: Manifest, packaged: manifest.Packaged) -> version.Derived:
+def derive(
+    last: Manifest | None, now: Manifest, packaged: manifest.Packaged, own: dict[str, OwnMetric] | None = None
+) -> version.Derived:
+    performance = now.performance
     return version.derive(
         last,
-        packaged=replace(packaged, interface=now.interface, primary=now.performance.primary),
+        packaged=replace(
+            packaged,
+            interface=now.interface,
+            primary=performance.primary,
+            artifacts=now.artifacts,
+            noise=performance.noise,
+        ),
         parameters=now.parameters,
         data=now.data,
-        weighing=now.performance.test,
+        weighing=performance.test,
         intended_use=now.card.intended_use,
+        own=own,
     )
+
+
+def with_test(now: Manifest, **changes: Any) -> Manifest:
+    return replace(now, performance=replace(now.performance, test=replace(now.performance.test, **changes)))
+
+
+def with_comparison(now: Manifest, **changes: Any) -> Manifest:
+    comparison = now.performance.test.comparison
+    assert comparison is not None
+    return with_test(now, comparison=replace(comparison, **changes))
+
+
+def with_noise(now: Manifest, floor: manifest.Noise | None) -> Manifest:
+    return replace(now, performance=replace(now.performance, noise=floor))
+
+
+def with_graphs(now: Manifest, old: manifest.Graph | None, new: manifest.Graph | None) -> Manifest:
+    return with_comparison(with_test(now, graph=new), graph=old)
 
 
 def with_inputs(now: Manifest, *inputs: Input) -> Manifest:
@@ -58,25 +126,17 @@ def with_feature(now: Manifest, **changes: Any) -> Manifest:
 
 
 def with_difference(now: Manifest, metric: str, low: float, high: float) -> Manifest:
-    difference = manifest.Interval(value=(low + high) / 2, low=low, high=high)
-    comparison = manifest.Comparison(
-        release="flights@v1.2.3",
-        comparable=True,
-        reason="",
-        metrics={metric: manifest.Change(baseline=0.7, difference=difference)},
-        changed_decisions=0.1,
-        serving=None,
-    )
-    performance = replace(now.performance, primary=metric, test=replace(now.performance.test, comparison=comparison))
-    return replace(now, performance=performance)
+    change = manifest.Change(baseline=0.7, difference=interval((low + high) / 2, low, high))
+    compared = with_comparison(now, metrics={metric: change})
+    return replace(compared, performance=replace(compared.performance, primary=metric))
 
 
 def test_the_first_release_is_one(last: Manifest, packaged: manifest.Packaged) -> None:
-    assert derive(None, last, packaged) == ("1.0.0", "first", ("no release before it",), ())
+    assert derive(None, last, packaged) == ("1.0.0", "first", ("no release before it",), (), "")
 
 
 def test_the_same_again_is_a_patch(last: Manifest, packaged: manifest.Packaged) -> None:
-    assert derive(last, last, packaged) == ("1.2.4", "patch", ("same model and data, made again",), ())
+    assert derive(last, last, packaged) == ("1.2.4", "patch", ("same model and data, made again",), (), "")
 
 
 @pytest.mark.parametrize(
@@ -96,6 +156,39 @@ def test_inputs_that_break_callers_are_major(
     assert (found.version, found.bump, found.reasons) == ("2.0.0", "major", (reason,))
 
 
+def renamed(now: Manifest, old: str, new: str, **changes: Any) -> Manifest:
+    """Rename a column everywhere; *changes* are to its feature."""
+    features = tuple(replace(f, name=new, **changes) if f.name == old else f for f in now.data.features)
+    inputs = [replace(each, name=new) if each.name == old else each for each in now.interface.inputs]
+    return with_inputs(replace(now, data=replace(now.data, features=features)), *inputs)
+
+
+def test_an_input_of_another_name_that_is_described_alike_was_renamed(
+    last: Manifest, packaged: manifest.Packaged
+) -> None:
+    found = derive(last, renamed(last, "wind_gust", "gust"), packaged)
+    assert found[:3] == ("2.0.0", "major", ("input wind_gust renamed to gust", *found.reasons[1:]))
+    assert not any("added" in reason and "input" in reason for reason in found.reasons)
+
+
+@pytest.mark.parametrize("changes", [{"description": "Something else"}, {"description": " "}])
+def test_an_input_that_is_described_otherwise_or_not_at_all_was_not_renamed(
+    last: Manifest, packaged: manifest.Packaged, changes: dict[str, Any]
+) -> None:
+    found = derive(last, renamed(last, "wind_gust", "gust", **changes), packaged)
+    assert found.reasons[0] == "input wind_gust removed; input gust added, required"
+
+
+def test_two_inputs_can_not_both_have_become_one(last: Manifest, packaged: manifest.Packaged) -> None:
+    first = last.data.features[0]
+    twin = replace(last.interface.inputs[0], name="operator")
+    two = replace(last, data=replace(last.data, features=(*last.data.features, replace(first, name="operator"))))
+    two = with_inputs(two, *last.interface.inputs, twin)
+    now = renamed(with_inputs(two, *last.interface.inputs), "carrier", "airline")
+    found = derive(two, now, packaged)
+    assert found.reasons[0] == "input carrier renamed to airline; input operator removed"
+
+
 def test_an_input_that_becomes_required_is_major(last: Manifest, packaged: manifest.Packaged) -> None:
     first, *others = last.interface.inputs
     optional = with_inputs(last, replace(first, optional=True), *others)
@@ -111,6 +204,7 @@ def test_the_order_of_inputs_is_no_change(last: Manifest, packaged: manifest.Pac
     ("change", "reason"),
     [
         (lambda o: o[1:], "output label removed"),
+        (lambda o: (replace(o[0], name="decision"), o[1]), "output label renamed to decision"),
         (lambda o: (replace(o[0], type="string"), o[1]), "output label: type int64 became string"),
         (lambda o: (replace(o[0], labels=("on time", "late")), o[1]),
          "output label: labels ['punctual', 'late'] became ['on time', 'late']"),
@@ -146,9 +240,11 @@ def test_optional_inputs_and_further_outputs_are_minor(last: Manifest, packaged:
 
 
 def test_another_threshold_is_minor(last: Manifest, packaged: manifest.Packaged) -> None:
-    test = replace(last.performance.test, threshold=0.4)
-    now = replace(last, performance=replace(last.performance, test=test))
-    assert derive(last, now, packaged)[:3] == ("1.3.0", "minor", ("threshold 0.5 became 0.4",))
+    assert derive(last, with_test(last, threshold=0.4), packaged)[:3] == (
+        "1.3.0",
+        "minor",
+        ("threshold 0.5 became 0.4",),
+    )
 
 
 @pytest.mark.parametrize(
@@ -202,13 +298,145 @@ def test_significantly_better_is_minor(
         assert found.reasons == (expected,)
 
 
-def test_what_cannot_be_compared_is_not_better(last: Manifest, packaged: manifest.Packaged) -> None:
+@pytest.mark.parametrize(("better", "bump"), [("greater", "minor"), ("lower", "patch")])
+def test_a_metric_of_ones_own_is_better_in_its_own_direction(
+    last: Manifest, packaged: manifest.Packaged, better: Any, bump: str
+) -> None:
+    own = {"profit": OwnMetric(function="project.metrics:profit", better=better)}
+    assert derive(last, with_difference(last, "profit", 0.01, 0.02), packaged, own).bump == bump
+
+
+def test_another_task_is_major(last: Manifest, packaged: manifest.Packaged) -> None:
+    found = derive(last, with_test(last, task="regression"), packaged)
+    assert (found.bump, found.reasons[0]) == ("major", "task binary became regression")
+
+
+def test_a_graph_of_another_family_is_major(last: Manifest, packaged: manifest.Packaged) -> None:
+    found = derive(last, with_graphs(last, TREES, NETWORK), packaged)
+    assert found[:3] == ("2.0.0", "major", ("graph of another family: similarity of the operators 0.00, below 0.5",))
+
+
+def test_a_graph_that_changed_within_its_family_is_minor(last: Manifest, packaged: manifest.Packaged) -> None:
+    found = derive(last, with_graphs(last, NETWORK, DEEPER), packaged)
+    assert found[:3] == ("1.3.0", "minor", ("graph changed within its family: similarity of the operators 0.71",))
+
+
+def test_what_retraining_alone_changes_of_a_graph_is_no_change(last: Manifest, packaged: manifest.Packaged) -> None:
+    retrained = with_graphs(last, TREES, replace(TREES, parameter_count=6350))
+    artifacts = replace(last.artifacts, parameter_count=6350)
+    assert derive(last, replace(retrained, artifacts=artifacts), packaged).bump == "patch"
+
+
+def test_a_graph_on_record_serves_where_none_was_measured_beside(last: Manifest, packaged: manifest.Packaged) -> None:
+    assert derive(last, with_graphs(last, None, TREES), packaged).bump == "patch"
+
+
+@pytest.mark.parametrize("absent", ["the last release", "this bundle"])
+def test_a_graph_that_is_unknown_rounds_up(last: Manifest, packaged: manifest.Packaged, absent: str) -> None:
+    before = with_test(last, graph=None) if absent == "the last release" else last
+    now = with_graphs(last, None, TREES) if absent == "the last release" else with_graphs(last, TREES, None)
+    found = derive(before, now, packaged)
+    assert found.bump == "major"
+    assert found.reasons == (f"whether the graph is of another family can't be told: that of {absent} is unknown",)
+
+
+@pytest.mark.parametrize(
+    ("low", "floor", "bump"),
+    [
+        (0.101, None, "major"),
+        (0.101, 0.046, "major"),
+        (0.101, 0.06, "minor"),  # twice the noise floor is more than a tenth
+        (0.121, 0.06, "major"),
+        (0.10, 0.046, "minor"),
+        (0.09, None, "minor"),
+    ],
+)
+def test_decisions_changed_by_more_than_a_tenth_and_twice_the_noise_are_major(
+    last: Manifest, packaged: manifest.Packaged, low: float, floor: float | None, bump: str
+) -> None:
+    now = with_comparison(last, changed=interval(low + 0.01, low, low + 0.02))
+    found = derive(last, with_noise(now, noise(floor) if floor else None), packaged)
+    assert found.bump == bump
+    assert found.reasons[0].startswith(f"decisions changed by {low + 0.01:.1%} ({low:.1%} to {low + 0.02:.1%})")
+    assert ("by the lower bound more than" in found.reasons[0]) == (bump == "major")
+
+
+@pytest.mark.parametrize(
+    ("changed", "bump", "words"),
+    [
+        (interval(0.055, 0.047, 0.06), "minor", "more than another seed changes (up to 4.6%)"),
+        (interval(0.050, 0.041, 0.06), "minor", "can't be told"),
+        (interval(0.046, 0.041, 0.06), "patch", "within what another seed changes (up to 4.6%)"),
+        (interval(0.010, 0.005, 0.02), "patch", "within what another seed changes (up to 4.6%)"),
+    ],
+)
+def test_changed_decisions_are_held_against_what_another_seed_changes(
+    last: Manifest, packaged: manifest.Packaged, changed: manifest.Interval, bump: str, words: str
+) -> None:
+    found = derive(last, with_comparison(last, changed=changed), packaged)
+    assert found.bump == bump
+    assert found.reasons[0].endswith(words)
+
+
+def test_any_changed_decision_is_minor_where_a_single_seed_tells_no_noise(
+    last: Manifest, packaged: manifest.Packaged
+) -> None:
+    alone = with_noise(last, None)
+    assert derive(last, alone, packaged).bump == "patch"
+    found = derive(last, with_comparison(alone, changed=interval(0.0001, 0.0, 0.0003)), packaged)
+    assert found.bump == "minor"
+    assert "a single seed tells no noise floor" in found.reasons[0]
+
+
+def test_a_bundle_that_runs_no_more_where_the_last_one_did_is_major(
+    last: Manifest, packaged: manifest.Packaged
+) -> None:
+    because = "needs operator set 21, there it is 18"
+    found = derive(last, with_comparison(last, runs_there=False, runs_there_because=because), packaged)
+    assert found.bump == "major"
+    assert found.reasons == (f"doesn't run in the serving environment of flights@v1.2.3: {because}",)
+
+
+def test_an_environment_that_can_not_be_told_rounds_up(last: Manifest, packaged: manifest.Packaged) -> None:
+    found = derive(last, with_comparison(last, runs_there=None), packaged)
+    assert found.bump == "major"
+    assert found.reasons == ("whether it runs in the serving environment of flights@v1.2.3 can't be told",)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"comparable": False, "reason": "its files aren't at hand"}, "its files aren't at hand"),
+        ({"changed": None}, "the share of changed decisions against flights@v1.2.3 is unknown"),
+    ],
+)
+def test_what_cannot_be_compared_rounds_up(
+    last: Manifest, packaged: manifest.Packaged, changes: dict[str, Any], words: str
+) -> None:
     better = with_difference(last, "roc_auc", 0.01, 0.02)
-    comparison = better.performance.test.comparison
-    assert comparison is not None
-    test = replace(better.performance.test, comparison=replace(comparison, comparable=False, reason="absent"))
-    hidden = replace(better, performance=replace(better.performance, test=test))
-    assert derive(last, hidden, packaged).bump == "patch"
+    found = derive(last, with_comparison(better, **changes), packaged)
+    assert found.bump == "major"
+    assert found.reasons[0] == f"decisions can't be compared: {words}"
+    assert any("significantly better" in reason for reason in found.reasons) == ("comparable" not in changes)
+
+
+def test_a_last_release_that_was_not_weighed_rounds_up(last: Manifest, packaged: manifest.Packaged) -> None:
+    assert derive(last, with_test(last, comparison=None), packaged).bump == "major"
+
+
+def test_a_regression_has_no_decisions_to_compare(last: Manifest, packaged: manifest.Packaged) -> None:
+    before = with_test(last, task="regression")
+    assert derive(before, with_comparison(before, changed=None), packaged).bump == "patch"
+
+
+@pytest.mark.parametrize(("count", "bump"), [(7750, "patch"), (7751, "minor"), (4650, "patch"), (4649, "minor")])
+def test_a_quarter_more_or_fewer_parameters_are_another_capacity(
+    last: Manifest, packaged: manifest.Packaged, count: int, bump: str
+) -> None:
+    now = replace(last, artifacts=replace(last.artifacts, parameter_count=count))
+    found = derive(last, now, packaged)
+    assert found.bump == bump
+    assert bump == "patch" or found.reasons == (f"parameters: 6200 became {count}",)
 
 
 def test_a_new_seed_or_new_data_is_a_patch(last: Manifest, packaged: manifest.Packaged) -> None:
@@ -234,7 +462,7 @@ def test_the_same_raw_data_prepared_otherwise_is_said(last: Manifest, packaged: 
 def test_another_split_and_other_features_are_said(last: Manifest) -> None:
     features = (replace(last.data.features[0], name="airline"), *last.data.features[1:])
     data = replace(last.data, split_rule="by day", features=features)
-    found = version.data_changes(last.data, data)
+    found = data_changes(last.data, data)
     assert found == (
         "split by 'by time_hour: train before 2013-06-01' became 'by day'",
         "feature carrier removed",
@@ -246,7 +474,7 @@ def test_the_greatest_change_decides_and_all_are_recorded(last: Manifest, packag
     now = with_difference(with_parameters(last, seed=1, model="project.models:MLP"), "roc_auc", 0.01, 0.02)
     found = derive(last, with_inputs(now, *now.interface.inputs[:2]), packaged)
     assert (found.version, found.bump) == ("2.0.0", "major")
-    starts = ("input wind_gust removed", "model sklearn", "roc_auc significantly better", "seed 0 became 1")
+    starts = ("input wind_gust removed", "roc_auc significantly better", "model sklearn", "seed 0 became 1")
     assert len(found.reasons) == len(starts)
     assert all(reason.startswith(start) for reason, start in zip(found.reasons, starts, strict=True))
 
@@ -268,3 +496,43 @@ def test_a_raised_version_is_the_next_of_its_kind(major: int, minor: int, patch:
 def test_a_version_of_another_form_is_refused(text: str) -> None:
     with pytest.raises(RecordError, match=r"expected MAJOR\.MINOR\.PATCH"):
         version.raised(text, "patch")
+
+
+def asked(bump: str, *values: str) -> version.Derived:
+    """Return what becomes of a version derived after 1.2.3 where commits ask for *values*."""
+    derived = version.Derived(version.raised("1.2.3", bump), bump, ("a reason",), ("new rows",))
+    return version.asked(derived, "1.2.3", [(f"c0ffee{i}", value) for i, value in enumerate(values)])
+
+
+def test_a_trailer_raises_the_version_and_says_by_which_commit() -> None:
+    found = asked("patch", "minor", "Major")
+    words = "raised to major by c0ffee1: Semver: major; derived: patch"
+    assert found == ("2.0.0", "major", (words, "a reason"), ("new rows",), "")
+
+
+def test_a_trailer_that_lowers_is_told_for_approval() -> None:
+    found = asked("major", "patch", "minor")
+    assert found[:2] == ("1.3.0", "minor")
+    assert found.reasons[0] == "lowered to minor by c0ffee1: Semver: minor; derived: major"
+    assert found.lowered == "version lowered from major to minor"
+
+
+def test_the_first_version_stays_the_first() -> None:
+    first = version.Derived("1.0.0", "first", ("no release before it",), ())
+    assert version.asked(first, None, [("c0ffee", "major")]) == first
+
+
+@pytest.mark.parametrize("value", ["", "big", "major!", "2.0.0"])
+def test_a_trailer_of_another_word_is_refused_with_its_commit(value: str) -> None:
+    with pytest.raises(SettingsError, match=r"commit c0ffee1: found 'Semver: .*'\nExpected 'Semver: major'"):
+        asked("minor", "major", value)
+
+
+@given(st.sampled_from(BUMPS), st.lists(st.sampled_from(BUMPS)))
+def test_the_highest_trailer_decides_and_only_lowering_asks(bump: str, values: list[str]) -> None:
+    found = asked(bump, *values)
+    wanted = max(values, key=BUMPS.index, default=bump)
+    assert found.bump == wanted
+    assert found.version == version.raised("1.2.3", wanted)
+    assert bool(found.lowered) == (BUMPS.index(wanted) < BUMPS.index(bump))
+    assert len(found.reasons) == (1 if wanted == bump else 2)
