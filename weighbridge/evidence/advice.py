@@ -12,7 +12,8 @@ _FAILED = {
     "slices with it.",
     "slices": "Look at the slices that fail in the table of its parts: what is new or missing in their training rows?",
     "calibration": "Calibrate the probabilities on validation rows, or train with a loss that asks for them.",
-    "churn": "Look at the rows that were right before. Train nearer to the last release, or average several seeds.",
+    "churn": "Look at the rows that were right before, and at the cases among its parts. Train nearer to the last "
+    "release, or average several seeds.",
     "budget": "Take a smaller model or fewer inputs; results/figures/gates.png shows by how much it is over.",
     "data": "Mend the rows, or the schema where it is the claim that is wrong; results/dataset.md shows what was "
     "found.",
@@ -47,6 +48,8 @@ def advice(result: GateResult) -> str:
     """Return what to do about *result*; empty where it doesn't stand in the way."""
     if not stands_in_the_way(result):
         return ""
+    if result.verdict != "inconclusive" and result.kind == "budget" and result.rule.startswith("training_"):
+        return "Train fewer candidates or seeds, or smaller models."
     if result.verdict != "inconclusive":
         return _FAILED.get(result.kind, "")
     if result.kind in _UNDECIDED:

@@ -43,6 +43,8 @@ class _Comparison(NamedTuple):
     release: str
     overall: Change | None
     upwards: bool
+    margin: float | None
+    """Where the margin lies; unknown where the gate's own numbers are those of a gap."""
     digits: int
     """Decimals that tell the ends of an interval apart."""
 
@@ -88,21 +90,21 @@ def _comparison(scene: Scene, gate: GateResult) -> _Comparison:
     # A record names the metric in the rule only; the longest name that stands there is it.
     named = [name for name in scene.weighing.metrics if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", gate.rule)]
     metric = max(named, key=len, default=None)
-    if gate.limit:
-        upwards = gate.limit < 0
-    elif gate.bound is not None and gate.bound in (gate.low, gate.high):
+    margin = gate.limit if gate.difference is not None else None
+    if margin:
+        upwards = margin < 0
+    elif margin is not None and gate.bound is not None and gate.bound in (gate.low, gate.high):
         upwards = gate.bound == gate.low
     else:
         upwards = metric is None or scene.more_is_better(metric)
     release = comparison.release if comparison else "the last release"
-    return _Comparison(
-        gate, metric, short(release, 48), metrics.get(metric) if metric else None, upwards, _digits(gate.parts)
-    )
+    overall = metrics.get(metric) if metric else None
+    return _Comparison(gate, metric, short(release, 48), overall, upwards, margin, _digits(gate.parts))
 
 
 def _digits(parts: Sequence[GatePart]) -> int:
     widths = [part.high - part.low for part in parts if part.high is not None and part.low is not None]
-    narrowest = min((width for width in widths if width > 0), default=0.0)
+    narrowest = min((width for width in widths if 0 < width < math.inf), default=0.0)
     return max(0, min(6, 1 - math.floor(math.log10(narrowest)))) if narrowest else 3
 
 
@@ -125,6 +127,10 @@ def _title(found: _Comparison, parts: Sequence[GatePart]) -> str:
     if failed:
         names = ", ".join(short(part.name) for part in failed[:3]) + (", …" if len(failed) > 3 else "")  # noqa: PLR2004
         return f"{len(failed)} of {len(drawn)} slices {'is' if len(failed) == 1 else 'are'} worse: {names}"
+    untold = [short(part.name) for part in drawn if part.verdict == "inconclusive"]
+    if untold:
+        names = ", ".join(untold[:3]) + (", …" if len(untold) > 3 else "")  # noqa: PLR2004
+        return f"No slice is proven worse, but {names} can't be told"
     sign = 1.0 if found.upwards else -1.0
     least = min(drawn, key=lambda part: sign * (part.difference or 0.0))
     return (
@@ -157,7 +163,7 @@ def _forest(page: Page, found: _Comparison, parts: Sequence[GatePart]) -> None:
 
 def _margin(sheet: Sheet, found: _Comparison) -> None:
     """Draw the margin, and shade what lies beyond it."""
-    axes, limit = sheet.axes, found.gate.limit
+    axes, limit = sheet.axes, found.margin
     low, high = axes.get_xlim()
     if limit is not None:
         room = 0.06 * (high - low)

@@ -37,7 +37,7 @@ _LOOKS = {
 }
 _UNDECIDED = ("not applicable", "at release")
 _VALUE, _COMPARED, _LIMIT, _VERDICT, _RIGHT = 0.75, 2.2, 3.1, 3.35, 4.7  # inches right of the axes
-_RULE_CHARACTERS, _RULE_LINES = 46, 4
+_RULE_CHARACTERS, _RULE_LINES = 50, 3
 _ROOM = 1.08  # the farthest mark stays this much inside the strip
 _HALVES = 2.5  # a strip shows at least this many half widths of its interval on either side of the limit
 
@@ -72,9 +72,10 @@ def gates(scene: Scene) -> Figure:
         "A mark is what was measured, or its difference to the last release; the bar is the interval that the gate "
         "judges by. It has to lie right of the upright line, the limit, as a whole.",
         "Each gate on a scale of its own; where less is better, the scale is turned round. Both ends of an interval "
-        "are one-sided bounds at the gate's confidence. A gate with no bar was measured without an interval.",
+        "are one-sided bounds at the gate's confidence. A gate with no bar was measured without an interval. Of slices "
+        "the worst is drawn; it fails only where a loss beyond the margin is proven.",
         body=0.35 + tops[-1],
-        width=10.6,
+        width=10.8,
     )
     lines = [line for rule in rules for line in rule]
     left = max(text_width(page.figure, lines, 8), text_width(page.figure, names, 10, "bold")) + 0.25
@@ -82,14 +83,13 @@ def gates(scene: Scene) -> Figure:
     for x, words in ((_VALUE, "value"), (_COMPARED, "difference, interval"), (_LIMIT, "limit")):
         sheet.head(x, words, "right")
     sheet.head(-sheet.width / 2, "bad ◂ limit ▸ good", "center")
-    sheet.axes.axvspan(-1, 0, color=SHADE, lw=0, zorder=0)
     for i, result in enumerate(results):
         if i:
             sheet.rule(tops[i])
         sheet.before(tops[i] + 0.18, names[i], size=10, weight="bold")
         for j, line in enumerate(rules[i]):
             sheet.before(tops[i] + 0.36 + 0.15 * j, line, size=8, color=TEXT)
-        _gate_row(sheet, (tops[i] + tops[i + 1]) / 2, result)
+        _gate_row(sheet, (tops[i], tops[i + 1]), result)
     sheet.axes.set_xlim(-1.04, 1.04)
     sheet.axes.set_ylim(tops[-1], 0.0)
     sheet.axes.axis("off")
@@ -118,16 +118,16 @@ def _title(results: Sequence[GateResult]) -> str:
     return f"{len(decided) - len(missed)} of {len(decided)} gates hold; missed: {', '.join(names)}"
 
 
-def _gate_row(sheet: Sheet, row: float, result: GateResult) -> None:
+def _gate_row(sheet: Sheet, span: tuple[float, float], result: GateResult) -> None:
     word, colour, marker = look(result.verdict)
-    place = placed(result)
+    place, row = placed(result), sum(span) / 2
     if place:
+        sheet.axes.fill_betweenx(span, -1, 0, color=SHADE, lw=0, zorder=0)
         _strip(sheet, row, result, place)
     _cell(sheet, _VALUE, row, _figure(result.value), _baseline(result))
     _cell(sheet, _COMPARED, row, _difference(result), _interval(result))
     if result.limit is not None and (place or result.value is not None):
-        sign = "" if place is None else "≥ " if place.upwards else "≤ "
-        sheet.after(_LIMIT, row, f"{sign}{number(result.limit)}", ha="right")
+        sheet.after(_LIMIT, row, _limit(result.limit, result, place), ha="right")
     sheet.mark(_VERDICT, row, marker, colour)
     needed = f"{number(result.rows_needed)} rows needed" if result.rows_needed is not None else ""
     sheet.after(_VERDICT + 0.16, row - (0.07 if needed else 0), word, color=colour, weight="bold", size=8.5)
@@ -163,6 +163,14 @@ def _cell(sheet: Sheet, x: float, row: float, first: str, second: str) -> None:
         sheet.after(x, row + 0.085, second, ha="right", color=TEXT, size=7.8)
     elif first or second:
         sheet.after(x, row, first or second, ha="right")
+
+
+def _limit(limit: float, result: GateResult, place: Place | None) -> str:
+    if place is None:
+        return number(limit)
+    if other_limit(result, place) is not None:
+        return f"± {number(abs(limit))}"
+    return f"{'≥' if place.upwards else '≤'} {number(limit)}"
 
 
 def _figure(value: float | None) -> str:

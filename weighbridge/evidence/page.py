@@ -214,7 +214,7 @@ def metric_name(name: str) -> str:
 
 def number(value: float) -> str:
     """Return a measured value in as many figures as people read, with a proper minus."""
-    size = abs(value)
+    size, value = abs(value), value + 0.0  # no zero below zero
     text = f"{value:.1e}" if 0 < size < 1e-3 or size >= 1e6 else f"{value:,.0f}" if size >= 1000 else f"{value:.3g}"  # noqa: PLR2004
     return text.replace("-", "\N{MINUS SIGN}", 1) if value < 0 else text
 

@@ -7,6 +7,7 @@ def number(value: float | None) -> str:
     """Return four figures, below one four decimals, so that metrics line up; nothing for ``None``."""
     if value is None:
         return ""
+    value += 0.0  # no zero below zero
     return f"{value:.4f}" if 1e-3 <= abs(value) < 1 else f"{value:.4g}"  # noqa: PLR2004 - where decimals line up
 
 
