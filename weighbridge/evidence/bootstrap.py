@@ -77,7 +77,7 @@ def measure(  # noqa: PLR0913, PLR0917 - rows, and how to resample them
         model.require(names)
     design: Design
     if groups is None:
-        order = Independent.order(models[0])
+        order = Independent.order(models[0], names)
         models = [
             scored(task, np.asarray(y)[order], np.asarray(p)[order], limit, own)
             for p, limit in zip(predictions, thresholds, strict=True)

@@ -57,11 +57,14 @@ class Independent(Design):
         self._sizes: list[int] = [int(size) for size in sizes if size]
 
     @staticmethod
-    def order(model: Scored) -> Index:
-        """Return the rows by class, and within it so that their ranks are read side by side."""
+    def order(model: Scored, names: Sequence[str]) -> Index:
+        """Return the rows by class; within it by score where *names* need ranks, which are then read side by side."""
         if not model.classes:
             return np.arange(len(model))
-        return np.lexsort((model.p, model.y)) if isinstance(model, Binary) else np.argsort(model.y, kind="stable")
+        ranked = any(name in model.by_rank or name in model.by_row for name in names)
+        if ranked and isinstance(model, Binary):
+            return np.lexsort((model.p, model.y))
+        return np.argsort(model.y.astype(np.min_scalar_type(model.classes)), kind="stable")
 
     def parts(self, names: Sequence[str]) -> Iterator[Part]:
         """Decisions by their patterns, all else by rows."""

@@ -26,6 +26,7 @@ CHUNK = 64
 _CELLS = 1 << 17  # weights held at once by a thread: what fits the cache is also several times faster
 _MANY = 4096  # rows from which Poisson counts pay
 _RARE = 255  # entry of the table below that sends to the rest
+_SHORT = 1 << 31  # what 32 bits hold
 _LARGEST = 40  # counts above have a chance below 1e-48
 _SIXTEEN_BITS = 1 << 16
 
@@ -113,5 +114,5 @@ def _fill(generator: np.random.Generator, out: npt.NDArray[np.uint8]) -> None:
         np.take(poisson.table, bits, out=out, mode="clip")
         rare = np.flatnonzero(out == _RARE)
         out[rare] = np.searchsorted(poisson.rest, generator.random(len(rare)), side="right")
-        missing = size - int(out.sum(dtype=np.int64))
-    np.add.at(out, generator.integers(0, size, size=missing), 1)
+        missing = size - int(out.sum(dtype=np.uint32 if size < _SHORT else np.uint64))
+    np.add.at(out, generator.integers(0, size, size=missing), np.uint8(1))  # a plain 1 takes numpy's slow way

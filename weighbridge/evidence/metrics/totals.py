@@ -46,18 +46,18 @@ class Ranking:
     """Rows of two kinds in rising order of their score.
 
     Attributes:
-        positives: rows that ought to score high [a].
-        negatives: all others [b].
+        positives: rows that ought to score high [a]; a slice where they lie side by side.
+        negatives: all others [b], likewise.
         below: for each of *positives*, how many negatives score less [a].
         up_to: how many score less or the same [a]; the same array as *below* where no pair is tied.
-        before: for each of *positives*, how many positives score less [a].
+        before: for each of *positives*, how many positives score less [a]; ``None`` where no two of them are tied.
     """
 
-    positives: Index
-    negatives: Index
+    positives: Index | slice
+    negatives: Index | slice
     below: Index
     up_to: Index
-    before: Index
+    before: Index | None
 
     @classmethod
     def of(cls, positive: npt.NDArray[np.bool_], score: Floats) -> "Ranking":
@@ -66,8 +66,16 @@ class Ranking:
         rows, others = (at[np.argsort(score[at], kind="stable")] for at in (rows, others))
         high, low = score[rows], score[others]
         below, up_to = np.searchsorted(low, high, side="left"), np.searchsorted(low, high, side="right")
-        tied = not np.array_equal(below, up_to)
-        return cls(rows, others, below, up_to if tied else below, np.searchsorted(high, high, side="left"))
+        up_to = below if np.array_equal(below, up_to) else up_to
+        before = np.searchsorted(high, high, side="left") if len(high) > 1 and not np.diff(high).all() else None
+        return cls(_side_by_side(rows), _side_by_side(others), below, up_to, before)
+
+
+def _side_by_side(rows: Index) -> Index | slice:
+    """Return *rows* as a slice where they are one: it needs no copy."""
+    if len(rows) and (np.diff(rows) == 1).all():
+        return slice(int(rows[0]), int(rows[-1]) + 1)
+    return rows
 
 
 class Totals(Protocol):
@@ -132,7 +140,8 @@ class RowTotals:
     def sum(self, column: str) -> Floats:
         """See :class:`Totals`."""
         # Not ``weights @ column``: BLAS adds up in another order with another number of threads.
-        return np.asarray(np.einsum("rn,n->r", self._floats, self._column(column)), dtype=np.float64)
+        values = self._column(column)
+        return np.array([np.einsum("n,n->", row, values) for row in self._floats], dtype=np.float64)
 
     def table(self, codes: str, column: str = "one") -> Floats:
         """See :class:`Totals`."""
@@ -157,11 +166,13 @@ class RowTotals:
         ranked = self._source.ranking(ranking)
         # All rows of one score are one threshold: from the first of them upwards, rows are decided positive.
         hits, others = self._cumulated(ranked.positives), self._cumulated(ranked.negatives)
-        hits = hits[:, -1:] - np.take(hits, ranked.before, axis=1)
+        hits = hits[:, -1:] - (hits[:, :-1] if ranked.before is None else np.take(hits, ranked.before, axis=1))
         predicted = hits + (others[:, -1:] - np.take(others, ranked.below, axis=1))
-        precision = ratio(hits.astype(np.float64), predicted.astype(np.float64))
-        fine = _BITS - max(len(ranked.positives) - 1, 1).bit_length()
-        return self._dot(ranked.positives, np.ldexp(np.rint(np.ldexp(precision, fine)), -fine))
+        predicted += predicted == 0  # where there are no hits either
+        unit = 2.0 ** (_BITS - max(len(ranked.below) - 1, 1).bit_length())  # rounded so that sums are exact
+        precision = np.divide(hits, predicted, dtype=np.float64)
+        precision *= unit
+        return self._dot(ranked.positives, np.rint(precision, out=precision)) / unit
 
     def own(self, name: str) -> Floats:
         """See :class:`Totals`."""
@@ -171,21 +182,19 @@ class RowTotals:
             values.append(self._source.own_value(name, weights, self._rows, where))
         return np.array(values, dtype=np.float64)
 
-    def _of(self, rows: Index) -> Array:
-        """Return the weights of *rows*, without copying where these lie side by side."""
-        begin, end = (int(rows[0]), int(rows[-1]) + 1) if len(rows) else (0, 0)
-        if end - begin == len(rows) and bool((np.diff(rows) == 1).all()):
-            return self._weights[:, begin:end]
-        return np.take(self._weights, rows, axis=1)
+    def _of(self, rows: Index | slice) -> Array:
+        """Return the weights of *rows*, [r, rows]."""
+        return self._weights[:, rows] if isinstance(rows, slice) else np.take(self._weights, rows, axis=1)
 
-    def _cumulated(self, rows: Index) -> Array:
+    def _cumulated(self, rows: Index | slice) -> Array:
         """Return the weight of the first 0, 1, 2, … of *rows*, [r, rows + 1]."""
         weights = self._of(rows)
-        whole = np.int32 if len(rows) < _SHORT else np.int64
+        whole = np.int32 if weights.shape[1] < _SHORT else np.int64
         kind = np.float64 if weights.dtype.kind == "f" else whole
-        sums = np.zeros((len(weights), len(rows) + 1), dtype=kind)
+        sums = np.empty((len(weights), weights.shape[1] + 1), dtype=kind)
+        sums[:, 0] = 0
         np.cumsum(weights, axis=1, dtype=kind, out=sums[:, 1:])
         return sums
 
-    def _dot(self, rows: Index, amounts: Array) -> Floats:
+    def _dot(self, rows: Index | slice, amounts: Array) -> Floats:
         return np.asarray(np.einsum("rn,rn->r", self._of(rows), amounts, dtype=np.float64), dtype=np.float64)
