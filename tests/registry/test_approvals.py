@@ -60,14 +60,14 @@ def test_a_committed_approval_counts(repository: Path) -> None:
     file = given_by(repository)
     assert file == Path("approvals/4a5e1e4baab89f3a-grace@example.org.yaml")
     found = approvals.verify(repository, BUNDLE, {"ada@example.org": "is an author"})
-    assert found == ((approval(),), ())
     assert found.lacking(NEEDED) == ()
+    assert found == ((approval(),), ())
 
 
 def test_no_approval_leaves_all_to_be_approved(repository: Path) -> None:
     found = approvals.verify(repository, BUNDLE, {})
-    assert found == ((), ())
     assert found.lacking(NEEDED) == NEEDED
+    assert found == ((), ())
 
 
 def test_the_exact_words_count(repository: Path) -> None:

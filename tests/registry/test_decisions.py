@@ -4,6 +4,7 @@ import json
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import msgspec
 import pytest
@@ -45,8 +46,7 @@ def last() -> Callable[..., Manifest]:
         performance = msgspec.defstruct("Performance", [("test", object)])(weighed)
         artifacts = msgspec.defstruct("Artifacts", [("content_sha256", str)])(content)
         fields = {"gates": gates, "performance": performance, "artifacts": artifacts}
-        made: Manifest = msgspec.defstruct("Manifest", [(name, object) for name in fields])(**fields)
-        return made
+        return cast("Manifest", msgspec.defstruct("Manifest", [(name, object) for name in fields])(**fields))
 
     return make
 

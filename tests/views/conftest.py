@@ -9,15 +9,18 @@ from typing import Any
 import msgspec
 import pytest
 
-from weighbridge import documents
-from weighbridge.digest import sha256_bytes
-from weighbridge.manifest import SCHEMA, Manifest
+from weighbridge import documents, paths, plan
+from weighbridge.digest import sha256_bytes, sha256_json
+from weighbridge.manifest import SCHEMA, Manifest, Verdict
 from weighbridge.registry import commit, ledger, releases, tags
+from weighbridge.tasks import plain
 
 SHA = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 RUN = "boosting-0123456789ab"
 CONFIG = Path(__file__).parents[2] / "config"
+NEXT = "4a5e1e4baab89f3a" + "1" * 48
 Release = Callable[..., Manifest]
+Waiting = Callable[..., Verdict]
 
 
 def interval(value: float) -> dict[str, float]:
@@ -131,14 +134,18 @@ def plain_manifest() -> dict[str, Any]:
 
 def with_changes(changes: dict[str, Any]) -> Manifest:
     """Return the example's manifest with values replaced at dotted paths; numbers are positions in lists."""
-    plain = plain_manifest()
-    for path, value in changes.items():
+    return msgspec.convert(altered_at(plain_manifest(), changes), Manifest)
+
+
+def altered_at(value: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """Return *value*, changed in place at dotted paths."""
+    for path, new in changes.items():
         *parents, last = path.split(".")
-        place: Any = plain
+        place: Any = value
         for key in parents:
             place = place[int(key)] if isinstance(place, list) else place[key]
-        place[int(last) if isinstance(place, list) else last] = value
-    return msgspec.convert(plain, Manifest)
+        place[int(last) if isinstance(place, list) else last] = new
+    return value
 
 
 @pytest.fixture
@@ -210,6 +217,36 @@ def release(project: Path) -> Release:
             advance_branch=False,
         )
         return made
+
+    return make
+
+
+@pytest.fixture
+def waiting(project: Path, release: Release) -> Waiting:
+    """Leave in ``results/`` a bundle to follow v1.0.0, and a verdict on it; values are replaced at dotted paths."""
+    release("1.0.0")
+
+    def make(changes: dict[str, Any] | None = None) -> Verdict:
+        settings = plan.load(project)
+        manifest_ = plain_manifest()
+        packaged = {
+            "name": "flights", "champion": "boosting", "seed": 0, "run": RUN, "primary": "roc_auc",
+            "candidates": {"boosting": score(0.72)}, "interface": manifest_["interface"],
+            "artifacts": {**manifest_["artifacts"], "content_sha256": NEXT},
+            "parity": manifest_["performance"]["parity"], "baseline": "flights@v1.0.0", "same_as": None,
+        }  # fmt: skip
+        lineage = {
+            "previous": "flights@v1.0.0", "bump": "major", "reasons": ["input origin removed"], "data_changes": [],
+            "code_changes": [],
+        }  # fmt: skip
+        gates = {
+            "verdict": "needs approval", "results": manifest_["gates"]["results"], "loosened": [],
+            "gates_sha256": sha256_json(plain(settings.gates)),
+        }  # fmt: skip
+        verdict = altered_at({"gates": gates, "version": "2.0.0", "lineage": lineage}, changes or {})
+        documents.write_record(project / paths.PACKAGE, packaged)
+        documents.write_record(project / paths.VERDICT, verdict)
+        return msgspec.convert(verdict, Verdict)
 
     return make
 

@@ -66,10 +66,10 @@ def ahead(root: Path, gate_file: GateFile, packaged: manifest.Packaged, verdict:
         SetupError: where the history isn't all there.
     """
     lineage, judged, baseline = verdict.lineage, verdict.gates, packaged.baseline
+    previous = releases.manifest_of(root, baseline) if baseline else None
     derived = version.Derived(verdict.version, lineage.bump, lineage.reasons, lineage.data_changes)
     before = str(Tag.parse(baseline).version) if baseline else None
     derived = version.asked(derived, before, history.trailers(root, version.TRAILER, baseline))
-    previous = releases.manifest_of(root, baseline) if baseline else None
     old_gates = _gates_of(previous)
     needed = gates.needs_approval(
         gate_file, judged.results, judged.loosened, derived.bump, derived.lowered, old_gates=old_gates
