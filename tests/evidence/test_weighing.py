@@ -11,8 +11,9 @@ from small_graph import EFFECTS, save
 from weighbridge import documents, settings
 from weighbridge.data.schema import Column, Schema
 from weighbridge.errors import DataError, ModelError, SettingsError
-from weighbridge.evidence import metrics, weighing
-from weighbridge.manifest import Weighing
+from weighbridge.evidence import graph, measuring, metrics, weighing
+from weighbridge.evidence.weighing import Baseline
+from weighbridge.manifest import Interval, Weighing
 
 WANTED = settings.Metrics(resamples=200, slices=("c",), slice_min_rows=100)
 COLUMNS = {"x": Column(type="number", known=1), "c": Column(type="string", known=1)}
@@ -56,7 +57,7 @@ def test_metrics_are_those_of_the_onnx_file_s_own_predictions(model: Path, held_
 def test_the_record_says_what_was_measured_and_how(model: Path, held_out: pd.DataFrame) -> None:
     record, _ = weigh(model, held_out)
     assert (record.rows, record.groups, record.group_by) == (1200, 50, "day")
-    assert (record.resamples, record.confidence, record.threshold) == (200, 0.95, 0.5)
+    assert (record.resamples, record.confidence, record.threshold, record.task) == (200, 0.95, 0.5, "binary")
     assert (record.content_sha256, record.test_sha256) == ("a" * 64, "b" * 64)
     assert record.comparison is None
     assert 0 < record.calibration.expected_calibration_error < 0.1
@@ -64,7 +65,9 @@ def test_the_record_says_what_was_measured_and_how(model: Path, held_out: pd.Dat
 
 
 def test_what_is_measured_is_the_same_twice_but_for_the_clock(model: Path, held_out: pd.DataFrame) -> None:
-    (first, first_rows), (second, second_rows) = (weigh(model, held_out, baseline=("m@v1.0.0", model)) for _ in "ab")
+    (first, first_rows), (second, second_rows) = (
+        weigh(model, held_out, baseline=Baseline("m@v1.0.0", model)) for _ in "ab"
+    )
     pd.testing.assert_frame_equal(first_rows, second_rows)
     assert first.metrics == second.metrics
     assert first.slices == second.slices
@@ -75,7 +78,7 @@ def test_what_is_measured_is_the_same_twice_but_for_the_clock(model: Path, held_
 
 def test_the_last_release_is_compared_on_the_same_rows(tmp_path: Path, model: Path, held_out: pd.DataFrame) -> None:
     old = save(tmp_path / "old.onnx", weight=-0.5)
-    record, predictions = weigh(model, held_out, baseline=("m@v1.0.0", old))
+    record, predictions = weigh(model, held_out, baseline=Baseline("m@v1.0.0", old))
     comparison = record.comparison
     assert comparison is not None
     assert comparison.comparable
@@ -93,7 +96,7 @@ def test_the_last_release_is_compared_on_the_same_rows(tmp_path: Path, model: Pa
 
 def test_each_side_decides_at_its_own_threshold(model: Path, held_out: pd.DataFrame) -> None:
     once, _ = weigh(model, held_out, metrics=msgspec.structs.replace(WANTED, threshold=0.6))
-    now, _ = weigh(model, held_out, baseline=("m@v1.0.0", model), baseline_threshold=0.6)
+    now, _ = weigh(model, held_out, baseline=Baseline("m@v1.0.0", model, threshold=0.6))
     assert now.comparison is not None
     for name in ("accuracy", "recall", "roc_auc"):
         change = now.comparison.metrics[name]
@@ -101,6 +104,53 @@ def test_each_side_decides_at_its_own_threshold(model: Path, held_out: pd.DataFr
         assert change.difference.value == pytest.approx(now.metrics[name].value - once.metrics[name].value)
     assert now.comparison.metrics["recall"].difference.low > 0
     assert now.comparison.changed_decisions
+
+
+def test_changed_decisions_and_broken_ones_are_shares_of_rows_with_their_intervals(
+    tmp_path: Path, model: Path, held_out: pd.DataFrame
+) -> None:
+    old = Baseline("m@v1.0.0", save(tmp_path / "old.onnx", weight=0.5), threshold=0.6)
+    record, predictions = weigh(model, held_out, baseline=old)
+    comparison = record.comparison
+    assert comparison is not None
+    assert comparison.threshold == 0.6
+    new, before = predictions["probability"] >= 0.5, predictions["baseline"] >= 0.6
+    broken = (before == predictions["target"]) & (new != predictions["target"])
+    for found, rows in ((comparison.changed, new != before), (comparison.negative_flips, broken)):
+        assert found is not None
+        assert found.value == pytest.approx(rows.mean())
+        assert 0 < found.low < found.value < found.high < 1
+    assert comparison.changed_decisions == pytest.approx((new != before).mean())
+
+
+def test_a_model_beside_itself_changes_and_breaks_nothing(model: Path, held_out: pd.DataFrame) -> None:
+    for schema in (SCHEMA, msgspec.structs.replace(SCHEMA, group=None)):
+        record, _ = weigh(model, held_out, schema, baseline=Baseline("m@v1.0.0", model))
+        assert record.comparison is not None
+        for share in (record.comparison.changed, record.comparison.negative_flips):
+            assert share == Interval(value=0.0, low=0.0, high=0.0)
+
+
+def test_serving_is_compared_in_turns_and_graphs_by_what_they_are_made_of(
+    tmp_path: Path, model: Path, held_out: pd.DataFrame
+) -> None:
+    old = save(tmp_path / "old.onnx", weight=2.0)
+    record, _ = weigh(model, held_out, baseline=Baseline("m@v1.0.0", old, onnxruntime=onnxruntime.__version__))
+    assert record.comparison is not None
+    assert {"latency_ms_p95", "rows_per_second"} < set(record.comparison.ratios)
+    assert record.comparison.serving is not None
+    assert record.graph == record.comparison.graph == graph.describe(old)
+    assert record.comparison.runs_there is True
+    assert record.comparison.runs_there_because.startswith("it ran here, with onnxruntime")
+
+
+def test_metrics_of_the_project_s_own_are_measured_too(model: Path, held_out: pd.DataFrame) -> None:
+    own = {"balanced": settings.OwnMetric(function="sklearn.metrics:balanced_accuracy_score", sees="decisions")}
+    wanted = msgspec.structs.replace(WANTED, names=("roc_auc", "balanced"), own=own, slices=())
+    record, _ = weigh(model, held_out, metrics=wanted, baseline=Baseline("m@v1.0.0", model))
+    assert record.metrics["balanced"].low < record.metrics["balanced"].value < record.metrics["balanced"].high
+    assert record.comparison is not None
+    assert record.comparison.metrics["balanced"].difference.value == 0
 
 
 def test_predictions_are_by_row_with_id_group_and_target(model: Path, held_out: pd.DataFrame) -> None:
@@ -130,7 +180,7 @@ def test_a_last_release_that_cannot_be_run_is_said_to_be_incomparable(
     tmp_path: Path, model: Path, held_out: pd.DataFrame, changed: dict[str, Any], says: str
 ) -> None:
     old = save(tmp_path / "old.onnx", **changed)
-    record, predictions = weigh(model, held_out, baseline=("m@v1.0.0", old))
+    record, predictions = weigh(model, held_out, baseline=Baseline("m@v1.0.0", old))
     assert record.comparison is not None
     assert not record.comparison.comparable
     assert "m@v1.0.0" in record.comparison.reason
@@ -142,10 +192,20 @@ def test_a_last_release_that_cannot_be_run_is_said_to_be_incomparable(
 
 
 def test_a_last_release_whose_bundle_is_absent_is_said_to_be_incomparable(model: Path, held_out: pd.DataFrame) -> None:
-    record, _ = weigh(model, held_out, baseline=("m@v1.0.0", None))
+    record, _ = weigh(model, held_out, baseline=Baseline("m@v1.0.0", None))
     assert record.comparison is not None
     assert not record.comparison.comparable
     assert "the bundle of m@v1.0.0 isn't at hand" in record.comparison.reason
+    assert (record.comparison.graph, record.comparison.runs_there, record.comparison.changed) == (None, None, None)
+
+
+def test_a_last_release_that_is_no_graph_has_no_parts_to_compare(
+    tmp_path: Path, model: Path, held_out: pd.DataFrame
+) -> None:
+    (tmp_path / "old.onnx").write_bytes(b"damaged")
+    record, _ = weigh(model, held_out, baseline=Baseline("m@v1.0.0", tmp_path / "old.onnx"))
+    assert record.comparison is not None
+    assert (record.comparison.comparable, record.comparison.graph) == (False, None)
 
 
 def test_slices_are_measured_and_small_ones_listed_without_metrics(model: Path, held_out: pd.DataFrame) -> None:
@@ -165,7 +225,7 @@ def test_of_many_small_slices_some_are_named_and_the_rest_counted(model: Path, h
     held_out["x"] = np.arange(len(held_out)) % 300
     wanted = msgspec.structs.replace(WANTED, slices=("x",))
     record, _ = weigh(model, held_out, metrics=wanted)
-    assert len(record.slices) == weighing.LISTED_SMALL_SLICES + 1
+    assert len(record.slices) == measuring.LISTED_SMALL_SLICES + 1
     assert record.slices[-1].value == "(280 more values)"
     assert sum(part.rows for part in record.slices) == 1200
 

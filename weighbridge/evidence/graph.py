@@ -91,6 +91,8 @@ def runs_there(
 def _read(path: Path) -> Any:
     import onnx
 
+    if not path.is_file():
+        raise ModelError(f"{path}: no such file; package the model first, or fetch it with dvc")
     try:
         return onnx.load(path, load_external_data=False)
     except Exception as problem:  # noqa: BLE001 - protobuf's errors share no base class over its versions

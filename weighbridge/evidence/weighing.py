@@ -3,48 +3,35 @@
 Predictions of test rows come from ``model.onnx`` alone, for both. Nothing of the training is at hand here.
 """
 
-import dataclasses
+import importlib.metadata
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from weighbridge import manifest, settings
 from weighbridge.data.schema import Schema
-from weighbridge.errors import DataError, WeighbridgeError
-from weighbridge.evidence import bootstrap, metrics, serving
+from weighbridge.errors import DataError, ModelError, WeighbridgeError
+from weighbridge.evidence import bootstrap, graph, metrics, serving
 from weighbridge.evidence.catalogue import require
+from weighbridge.evidence.measuring import TASK, HeldOut, slices
 from weighbridge.evidence.metrics import Floats
 
-LISTED_SMALL_SLICES = 20
-_MISSING = "(missing)"
-Baseline = tuple[str, Path | None]
-"""The last release: its tag, and its ``model.onnx`` where that could be had."""
 
+class Baseline(NamedTuple):
+    """The last release, as it lies beside the bundle."""
 
-@dataclasses.dataclass(frozen=True)
-class _Rows:
-    """The test rows as the metrics need them, each array [n]."""
-
-    y: npt.NDArray[Any]
-    p: Floats
-    groups: npt.NDArray[Any] | None
-    wanted: settings.Metrics
-
-    def measure(
-        self, predictions: Sequence[Floats], thresholds: Sequence[float]
-    ) -> tuple[tuple[dict[str, float], bootstrap.Samples], ...]:
-        """Return values and samples of each of *predictions*, over one set of resamples."""
-        wanted = self.wanted
-        return bootstrap.measure(wanted.names, self.y, predictions, self.groups, thresholds, wanted.resamples)
-
-    def part(self, member: npt.NDArray[np.bool_]) -> "_Rows":
-        """Return the rows where *member* holds."""
-        groups = None if self.groups is None else self.groups[member]
-        return dataclasses.replace(self, y=self.y[member], p=self.p[member], groups=groups)
+    release: str
+    """Its tag."""
+    onnx: Path | None
+    """Its ``model.onnx``, where that could be had."""
+    threshold: float | None = None
+    """Probability from which it decides a row to be positive; that of the bundle where not known."""
+    onnxruntime: str | None = None
+    """The version of onnxruntime that it records."""
 
 
 def weigh(  # noqa: PLR0913 - all that a weighing depends on, by name
@@ -56,7 +43,6 @@ def weigh(  # noqa: PLR0913 - all that a weighing depends on, by name
     content_sha256: str,
     test_sha256: str,
     baseline: Baseline | None = None,
-    baseline_threshold: float | None = None,
 ) -> tuple[manifest.Weighing, pd.DataFrame]:
     """Return the weighing, and the predictions by row.
 
@@ -68,7 +54,6 @@ def weigh(  # noqa: PLR0913 - all that a weighing depends on, by name
         content_sha256: digest of the bundle.
         test_sha256: digest of the test rows' file.
         baseline: the last release, where there is one.
-        baseline_threshold: the threshold of its decisions; that of *metrics* where not given.
 
     Returns:
         The record, and a table with ``id``, ``group`` (missing without one), ``target``, ``probability`` and
@@ -80,29 +65,64 @@ def weigh(  # noqa: PLR0913 - all that a weighing depends on, by name
         SettingsError: where a slice's column isn't in the table.
     """
     _require_columns(test, schema, metrics.slices)
+    made_of = graph.describe(onnx)
     p = serving.predict(onnx, test)
     groups = None if schema.group is None else test[schema.group].to_numpy()
-    rows = _Rows(y=test[schema.target].to_numpy(), p=p, groups=groups, wanted=metrics)
+    rows = HeldOut(y=test[schema.target].to_numpy(), p=p, groups=groups, wanted=metrics)
     other, reason = _baseline_predictions(baseline, test)
-    thresholds = (metrics.threshold, metrics.threshold if baseline_threshold is None else baseline_threshold)
-    new, *old = rows.measure([p], thresholds[:1]) if other is None else rows.measure([p, other], thresholds)
-    compared = None if baseline is None else _comparison(rows, baseline, test, other, reason, (new, *old), thresholds)
+    seen = _Seen(rows, *_both(rows, baseline, other), *_costs(onnx, baseline, other, test))
     record = manifest.Weighing(
         rows=len(test),
-        groups=None if groups is None else int(test[schema.group].nunique()),
+        groups=rows.count_groups(),
         group_by=schema.group,
         confidence=metrics.confidence,
         resamples=metrics.resamples,
         threshold=metrics.threshold,
-        metrics=_intervals(new, metrics),
-        slices=tuple(part for column in metrics.slices for part in _slices(rows, column, test[column])),
+        metrics=rows.intervals(seen.new),
+        slices=tuple(part for column in metrics.slices for part in slices(rows, column, test[column])),
         calibration=_calibration(rows),
-        serving=serving.measure(onnx, test),
-        comparison=compared,
+        serving=seen.cost,
+        comparison=None if baseline is None else _comparison(seen, baseline, other, reason, made_of),
         test_sha256=test_sha256,
         content_sha256=content_sha256,
+        task=TASK,
+        graph=made_of,
     )
     return record, _predictions(test, schema, p, other)
+
+
+class _Seen(NamedTuple):
+    """What was measured of the bundle, and of the last release where that could be run."""
+
+    rows: HeldOut
+    new: bootstrap.Measured
+    old: bootstrap.Measured | None
+    cost: manifest.Serving
+    beside: serving.Beside | None
+
+
+def _both(
+    rows: HeldOut, baseline: Baseline | None, other: Floats | None
+) -> tuple[bootstrap.Measured, bootstrap.Measured | None]:
+    """Return the metrics of the bundle, and of the last release at its own threshold, over the same resamples."""
+    threshold = rows.wanted.threshold
+    if baseline is None or other is None:
+        return rows.measure([rows.p], [threshold])[0], None
+    new, old = rows.measure([rows.p, other], [threshold, _threshold(baseline, threshold)])
+    return new, old
+
+
+def _threshold(baseline: Baseline, otherwise: float) -> float:
+    return otherwise if baseline.threshold is None else baseline.threshold
+
+
+def _costs(
+    onnx: Path, baseline: Baseline | None, other: Floats | None, test: pd.DataFrame
+) -> tuple[manifest.Serving, serving.Beside | None]:
+    if baseline is None or baseline.onnx is None or other is None:
+        return serving.measure(onnx, test), None
+    beside = serving.measure_beside(onnx, baseline.onnx, test)
+    return beside.new, beside
 
 
 def _require_columns(test: pd.DataFrame, schema: Schema, slices: Sequence[str]) -> None:
@@ -121,7 +141,7 @@ def _baseline_predictions(baseline: Baseline | None, test: pd.DataFrame) -> tupl
     """Return the last release's predictions of the same rows, or why there are none."""
     if baseline is None:
         return None, ""
-    tag, onnx = baseline
+    tag, onnx = baseline.release, baseline.onnx
     if onnx is None:
         return None, (
             f"the bundle of {tag} isn't at hand: neither DVC's cache nor its remote has it. `dvc push` it where it was "
@@ -133,75 +153,61 @@ def _baseline_predictions(baseline: Baseline | None, test: pd.DataFrame) -> tupl
         return None, f"{tag} can't be run on these rows: {problem}"
 
 
-def _intervals(
-    measured: tuple[dict[str, float], bootstrap.Samples], wanted: settings.Metrics
-) -> dict[str, manifest.Interval]:
-    values, samples = measured
-    return {name: bootstrap.interval(values[name], samples[name], wanted.confidence) for name in wanted.names}
-
-
-def _comparison(  # noqa: PLR0913, PLR0917 - both sides
-    rows: _Rows,
-    baseline: Baseline,
-    test: pd.DataFrame,
-    other: Floats | None,
-    reason: str,
-    measured: Sequence[tuple[dict[str, float], bootstrap.Samples]],
-    thresholds: tuple[float, float],
+def _comparison(
+    seen: _Seen, baseline: Baseline, other: Floats | None, reason: str, made_of: manifest.Graph
 ) -> manifest.Comparison:
-    tag, onnx = baseline
-    if other is None or onnx is None:
-        return manifest.Comparison(
-            release=tag, comparable=False, reason=reason, metrics={}, changed_decisions=None, serving=None
-        )
-    new, old = measured
-    confidence = rows.wanted.confidence
-    return manifest.Comparison(
-        release=tag,
-        comparable=True,
-        reason="",
-        metrics={name: bootstrap.change(name, new, old, confidence) for name in rows.wanted.names},
-        changed_decisions=float(np.mean((rows.p >= thresholds[0]) != (other >= thresholds[1]))),
-        serving=serving.measure(onnx, test),
+    old_graph = _graph_of(baseline)
+    installed = importlib.metadata.version("onnxruntime")
+    runs, because = graph.runs_there(made_of, old_graph, installed, baseline.onnxruntime, baseline.release)
+    comparison = manifest.Comparison(
+        release=baseline.release,
+        comparable=False,
+        reason=reason,
+        metrics={},
+        changed_decisions=None,
+        serving=None,
+        threshold=baseline.threshold,
+        graph=old_graph,
+        runs_there=runs,
+        runs_there_because=because,
+    )
+    if other is None or seen.old is None or seen.beside is None:
+        return comparison
+    return msgspec.structs.replace(
+        comparison, comparable=True, **_changes(seen, baseline, other, seen.old, seen.beside)
     )
 
 
-def _slices(rows: _Rows, column: str, values: "pd.Series[Any]") -> list[manifest.Slice]:
-    """Return one slice a value, the largest first; of those too small to be measured only so many are named."""
-    texts = np.array(
-        [_MISSING if missing else _text(value) for value, missing in zip(values, values.isna(), strict=True)]
-    )
-    found, counts = np.unique(texts, return_counts=True)
-    order = np.lexsort((found, -counts))
-    large = [i for i in order if counts[i] >= rows.wanted.slice_min_rows]
-    small = [i for i in order if counts[i] < rows.wanted.slice_min_rows]
-    named, rest = small[:LISTED_SMALL_SLICES], small[LISTED_SMALL_SLICES:]
-    measured = [_slice(rows.part(texts == found[i]), column, str(found[i])) for i in large]
-    listed = [_unmeasured(column, str(found[i]), int(counts[i])) for i in named]
-    pooled = [_unmeasured(column, f"({len(rest)} more values)", int(counts[rest].sum()))] if rest else []
-    return [*measured, *listed, *pooled]
+def _changes(
+    seen: _Seen, baseline: Baseline, other: Floats, old: bootstrap.Measured, beside: serving.Beside
+) -> dict[str, Any]:
+    """Return what could be measured of both, by the comparison's fields."""
+    rows, wanted = seen.rows, seen.rows.wanted
+    threshold = _threshold(baseline, wanted.threshold)
+    decided, before = rows.p >= wanted.threshold, other >= threshold
+    right = rows.y.astype(np.bool_)
+    changed, flips = rows.shares([decided != before, (before == right) & (decided != right)])
+    groups = rows.count_groups()
+    return {
+        "metrics": {name: bootstrap.change(name, seen.new, old, wanted.confidence, groups) for name in wanted.names},
+        "changed_decisions": changed.value,
+        "serving": beside.old,
+        "threshold": threshold,
+        "changed": changed,
+        "negative_flips": flips,
+        "ratios": beside.ratios,
+    }
 
 
-def _text(value: Any) -> str:
-    if isinstance(value, str):
-        return value or _MISSING
-    return f"{value:g}" if isinstance(value, float | np.floating) else str(value)
-
-
-def _slice(rows: _Rows, column: str, value: str) -> manifest.Slice:
+def _graph_of(baseline: Baseline) -> manifest.Graph | None:
+    """Return what the last release is made of; ``None`` where that can't be read."""
     try:
-        (measured,) = rows.measure([rows.p], [rows.wanted.threshold])
-        found = _intervals(measured, rows.wanted)
-    except DataError:  # one class or one group: there is nothing to vary
-        return _unmeasured(column, value, len(rows.y))
-    return manifest.Slice(column=column, value=value, rows=len(rows.y), metrics=found)
+        return graph.describe(baseline.onnx) if baseline.onnx else None
+    except ModelError:
+        return None
 
 
-def _unmeasured(column: str, value: str, rows: int) -> manifest.Slice:
-    return manifest.Slice(column=column, value=value, rows=rows, metrics={})
-
-
-def _calibration(rows: _Rows) -> manifest.Calibration:
+def _calibration(rows: HeldOut) -> manifest.Calibration:
     bins = metrics.reliability(rows.y, rows.p)
     error = metrics.expected_calibration_error(rows.y, rows.p)
     return manifest.Calibration(expected_calibration_error=error, bins=len(bins))

@@ -2,42 +2,84 @@
 
 from pathlib import Path
 
-from weighbridge import documents, paths
+import msgspec
+
+from weighbridge import documents, manifest, paths
 from weighbridge.data import tables
 from weighbridge.data.schema import schema_at
-from weighbridge.digest import folder_entries, sha256_folder
-from weighbridge.evidence import weighing
-from weighbridge.manifest import DataSection, Packaged, Weighing
+from weighbridge.digest import folder_entries, sha256_file, sha256_folder
+from weighbridge.errors import RecordError
+from weighbridge.evidence import cases, drift, golden, weighing
 from weighbridge.tasks import WeighTask
 
+_RUNTIME = "onnxruntime"
 
-def run(root: Path, task: WeighTask) -> Weighing:
+
+def run(root: Path, task: WeighTask) -> manifest.Weighing:
     """Run ``model.onnx``, and the last release's, on the test rows; write metrics and predictions.
 
     Raises:
         DataError: where the test rows were edited or hold one class only, or predictions are no finite numbers.
+        ModelError: where the bundle can't be run, here or where nothing but onnxruntime is installed.
+        RecordError: where golden samples or the last release's records are damaged.
+        SettingsError: where a file of critical cases can't be read, or doesn't fit the schema.
     """
-    packaged = documents.read_record(root / paths.PACKAGE, Packaged)
-    data = documents.read_record(root / paths.PROFILE, DataSection)
+    packaged = documents.read_record(root / paths.PACKAGE, manifest.Packaged)
+    data = documents.read_record(root / paths.PROFILE, manifest.DataSection)
     schema = schema_at(task.data_schema)
     bundle = root / paths.bundle(task.name)
-    baseline = root / paths.BASELINE / "model.onnx"
+    onnx = bundle / "model.onnx"
+    decided, digests = cases.decide(root, task.cases, onnx, schema, task.metrics.threshold)
+    previous = _previous(root, packaged.baseline)
     measured, predictions = weighing.weigh(
-        onnx=bundle / "model.onnx",
+        onnx=onnx,
         test=tables.read_split(root, "test", data),
         schema=schema,
         metrics=task.metrics,
         content_sha256=sha256_folder(folder_entries(bundle)),
         test_sha256=data.splits["test"].sha256,
-        baseline=(packaged.baseline, baseline if baseline.is_file() else None) if packaged.baseline else None,
-        baseline_threshold=_threshold(baseline.with_name("bundle.yaml")),
+        baseline=_baseline(root, packaged.baseline, previous),
     )
     tables.write_parquet(predictions, root / paths.PREDICTIONS)
+    measured = msgspec.structs.replace(
+        measured,
+        predictions_sha256=sha256_file(root / paths.PREDICTIONS),
+        golden=golden.repeat(onnx, bundle / "golden.json"),
+        cases=decided,
+        cases_sha256=digests,
+        drift=_drift(root, data, previous),
+    )
     documents.write_record(root / paths.METRICS, measured.flat())
     documents.write_record(root / paths.WEIGHING, measured)
     return measured
 
 
-def _threshold(bundle: Path) -> float | None:
-    """Return the threshold at which the last release decides, which may be another than this one's."""
-    return float(documents.read(bundle).value["threshold"]) if bundle.is_file() else None
+def _previous(root: Path, release: str | None) -> manifest.Manifest | None:
+    """Return the last release's manifest; ``None`` before the first."""
+    if release is None:
+        return None
+    path = root / paths.BASELINE / "manifest.yaml"
+    if not path.is_file():
+        raise RecordError(f"{paths.BASELINE}: no manifest of {release}; run 'snakemake --cores all --forcerun package'")
+    return documents.read_record(path, manifest.Manifest)
+
+
+def _baseline(root: Path, release: str | None, previous: manifest.Manifest | None) -> weighing.Baseline | None:
+    if release is None or previous is None:
+        return None
+    onnx = root / paths.BASELINE / "model.onnx"
+    installed = {one.name: one.version for one in previous.environment.distributions}
+    return weighing.Baseline(
+        release,
+        onnx if onnx.is_file() else None,
+        threshold=previous.performance.test.threshold,
+        onnxruntime=installed.get(_RUNTIME),
+    )
+
+
+def _drift(root: Path, data: manifest.DataSection, previous: manifest.Manifest | None) -> tuple[manifest.Drift, ...]:
+    """Return how far the training rows are from those of the last release; only what both have is read."""
+    shared = drift.features(previous.data, data) if previous else []
+    if previous is None or not shared:
+        return ()
+    return drift.drift(previous.data, tables.read_split(root, "train", data, shared))
