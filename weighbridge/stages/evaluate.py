@@ -25,7 +25,7 @@ def run(root: Path, candidate: str, seed: int, task: EvaluateTask) -> manifest.E
     data = documents.read_record(root / paths.PROFILE, manifest.DataSection)
     rows = tables.read_split(root, "validation", data, [schema.id, *schema.features, schema.target])
     probability = fitted.probabilities(rows)
-    measured = metrics.compute(task.names, rows[schema.target].to_numpy(), probability, task.threshold)
+    measured = metrics.compute(task.names, rows[schema.target].to_numpy(), probability, task.threshold, own=task.own)
     predictions = pd.DataFrame({"id": rows[schema.id], "target": rows[schema.target], "probability": probability})
     tables.write_parquet(predictions, folder / "validation.parquet")
     evaluation = manifest.Evaluation(run=record.run, candidate=candidate, seed=seed, metrics=measured)

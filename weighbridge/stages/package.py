@@ -4,6 +4,7 @@ import json
 import shutil
 import statistics
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,8 +13,9 @@ from weighbridge.data import tables
 from weighbridge.data.schema import schema_at
 from weighbridge.digest import FileEntry, folder_entries, sha256_folder
 from weighbridge.errors import RecordError
-from weighbridge.evidence import metrics, readme, serving
+from weighbridge.evidence import metrics, noise, readme, serving
 from weighbridge.registry import content, releases
+from weighbridge.settings import OwnMetric
 from weighbridge.tasks import PackageTask
 from weighbridge.training import export, native
 
@@ -44,7 +46,7 @@ def run(root: Path, task: PackageTask) -> manifest.Packaged:
         SetupError: where Git or DVC can't be used.
     """
     scores = {name: _score(root, name, task) for name in task.candidates}
-    champion, seed = choose(scores, task.metric)
+    champion, seed = choose(scores, task.metric, task.own)
     record = documents.read_record(root / paths.run(champion, seed) / "run.yaml", manifest.RunRecord)
     print(f"champion: {champion}, seed {seed} ({task.metric} {scores[champion].mean[task.metric]:.4f} over the seeds)")
     bundle = root / paths.bundle(task.name)
@@ -63,6 +65,8 @@ def run(root: Path, task: PackageTask) -> manifest.Packaged:
         parity=built.parity,
         baseline=str(baseline.tag) if baseline else None,
         same_as=str(same_as.tag) if same_as else None,
+        noise=_noise(root, champion, task),
+        cost=_cost(root, task),
     )
     _bring_baseline(root, task.name, baseline)
     documents.write_record(root / paths.CHAMPION, {"champion": champion, "seed": seed, "run": record.run})
@@ -99,15 +103,37 @@ def _evaluation(folder: Path, metric: str) -> manifest.Evaluation:
     return seen
 
 
-def choose(scores: dict[str, manifest.CandidateScore], metric: str) -> tuple[str, int]:
+def choose(
+    scores: dict[str, manifest.CandidateScore], metric: str, own: Mapping[str, OwnMetric] | None = None
+) -> tuple[str, int]:
     """Return the candidate with the best mean of *metric* over its seeds, and the best of its seeds.
 
     Validation rows only. Among equals the first by name, and the lowest seed, so that the choice is the same twice.
+    *own* are the project's own metrics.
     """
-    sign = 1 if metrics.greater_is_better(metric) else -1
+    sign = 1 if metrics.greater_is_better(metric, own) else -1
     champion = min(scores, key=lambda name: (-sign * scores[name].mean[metric], name))
     best = min(scores[champion].seeds, key=lambda score: (-sign * score.metrics[metric], score.seed))
     return champion, best.seed
+
+
+def _noise(root: Path, champion: str, task: PackageTask) -> manifest.Noise | None:
+    files = [paths.run(champion, seed) / "validation.parquet" for seed in task.seeds]
+    return noise.noise({file: tables.read_parquet(root / file) for file in files}, task.threshold)
+
+
+def _cost(root: Path, task: PackageTask) -> manifest.TrainingCost:
+    """Return what all trainings took, those of candidates that weren't chosen included."""
+    trainings = [
+        documents.read_record(root / paths.run(candidate, seed) / "run.yaml", manifest.RunRecord).training
+        for candidate in task.candidates
+        for seed in task.seeds
+    ]
+    return manifest.TrainingCost(
+        runs=len(trainings),
+        cpu_seconds=round(sum(training.cpu_seconds for training in trainings), 3),
+        wall_seconds=round(sum(training.wall_seconds for training in trainings), 3),
+    )
 
 
 def _build(root: Path, task: PackageTask, champion: str, record: manifest.RunRecord) -> Built:
