@@ -298,6 +298,57 @@ def test_a_slice_that_is_too_small_is_listed_and_not_drawn(scenes: dict[str, Sce
     assert "Grey: 1 not judged" in figure.texts[2].get_text()
 
 
+def slices_of(found: Scene, **changes: Any) -> Figure:
+    """The picture of slices of a scene whose gate on slices is changed."""
+    verdict = found.verdict or make_verdict()
+    results = tuple(
+        msgspec.structs.replace(one, **changes) if one.kind == "slices" else one for one in verdict.gates.results
+    )
+    gates = msgspec.structs.replace(verdict.gates, results=results)
+    with page.style():
+        return forest_pictures.slices(found._replace(verdict=msgspec.structs.replace(verdict, gates=gates)))
+
+
+def test_of_a_metric_of_which_less_is_better_the_right_side_is_worse(scenes: dict[str, Scene]) -> None:
+    rule = "no slice by carrier is worse in log_loss than with flights@v1.0.0 by more than 0.01"
+    figure = slices_of(scenes["usual"], rule=rule, limit=0.01)
+    assert "log loss of parts of the test rows" in figure.texts[1].get_text()
+    assert "Right is worse." in figure.texts[1].get_text()
+    assert "margin 0.01" in {text for text, _ in words(figure)}
+
+
+def test_the_limit_of_a_gap_is_not_taken_for_the_margin(scenes: dict[str, Scene]) -> None:
+    figure = slices_of(scenes["usual"], difference=None, baseline=None, limit=0.1, low=0.05, high=0.2, bound=0.2)
+    assert "Left is worse." in figure.texts[1].get_text()
+    assert not any(text.startswith("margin") for text, _ in words(figure))
+
+
+def test_a_slice_that_must_pass_and_can_t_be_told_is_in_the_title(scenes: dict[str, Scene]) -> None:
+    must = msgspec.structs.replace(make_parts(1)[0], name="origin=JFK (must pass)", verdict="inconclusive")
+    figure = slices_of(scenes["usual"], parts=(must, *make_parts(3)))
+    assert "No slice is proven worse, but origin=JFK (must pass) can't be told" in figure.texts[0].get_text()
+
+
+@pytest.mark.parametrize(("scores", "upwards"), [((0.3, 0.2), False), ((0.2, 0.3), True), ((0.2,), True)])
+def test_which_way_a_metric_of_one_s_own_runs_is_seen_from_the_choice(
+    tmp_path: Path,
+    scores: tuple[float, ...],
+    *,
+    upwards: bool,
+) -> None:
+    """The last candidate is the champion."""
+    candidates = {
+        f"c{i}": manifest.CandidateScore(seeds=(), mean={"profit": score}, deviation={})
+        for i, score in enumerate(scores)
+    }
+    packaged = make_packaged(candidates=candidates, champion=list(candidates)[-1], primary="profit")
+    found = Scene(packaged, make_weighing(), tmp_path, None)
+    assert found.more_is_better("profit") is upwards
+    assert not found.more_is_better("log_loss")
+    with page.style():
+        assert f"{'more' if upwards else 'less'} is better" in str(pictures.candidates(found).axes[0].get_xlabel())
+
+
 def test_of_very_many_slices_those_that_fail_are_shown(scenes: dict[str, Scene]) -> None:
     with page.style():
         figure = forest_pictures.slices(scenes["crowded"])
