@@ -18,7 +18,6 @@ localrules:
     all,
     evaluate,
     fetch,
-    judge,
     release,
 
 

@@ -30,6 +30,9 @@ WEIGHING = Path("results/weighing/weighing.yaml")
 PREDICTIONS = Path("results/weighing/predictions.parquet")
 METRICS = Path("models/metrics.yaml")
 VERDICT = Path("results/verdict.yaml")
+VERDICT_PAGE = Path("results/verdict.md")
+STATEMENT = Path("results/verdict.intoto.json")
+APPROVALS = Path("approvals")
 FIGURES = Path("results/figures")
 PLOTS = Path("models/plots")
 PLOTS_RECORD = Path("results/plots.yaml")
@@ -96,7 +99,12 @@ def card(name: str) -> Path:
     return Path("models") / f"{name}.md"
 
 
+def statement(name: str) -> Path:
+    """Return the finished verdict as an in-toto statement, as a release commit holds it."""
+    return Path("models") / f"{name}.verdict.json"
+
+
 def generated(name: str) -> tuple[str, ...]:
     """Return what the pipeline itself writes into tracked folders; a release doesn't call these uncommitted."""
-    made = (pointer(name), manifest(name), card(name), METRICS, PLOTS, PROCESSED_POINTER, *IGNORED)
+    made = (pointer(name), manifest(name), card(name), statement(name), METRICS, PLOTS, PROCESSED_POINTER, *IGNORED)
     return tuple(path.as_posix() for path in made)

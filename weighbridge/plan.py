@@ -4,7 +4,7 @@ import json
 import os
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import msgspec
@@ -14,7 +14,7 @@ from weighbridge.digest import canonical_json, sha256_bytes
 from weighbridge.errors import SettingsError, SetupError
 from weighbridge.evidence import gates
 from weighbridge.registry import content
-from weighbridge.settings import Candidate, Config, GateFile, Section, Settings
+from weighbridge.settings import Candidate, Churn, Config, GateFile, Section, Settings
 
 _SECRET_KEY = re.compile(
     r"(.*[_-])?(password|passwd|secret|token|credentials?|(api|access|private|secret)[_-]?key([_-]?id)?)", re.IGNORECASE
@@ -127,6 +127,20 @@ def _check(settings: Settings, document: documents.Document) -> None:
             f"{document.where(('card', 'owner'))}: found {config.card.owner!r}; expected 'Name <name@example.org>'"
         )
     gates.check(settings.gates, config.metrics, config.select)
+    _check_cases(settings.gates)
+
+
+def _check_cases(gate_file: GateFile) -> None:
+    """Refuse files of critical cases outside of ``config/``: a release has to hold them."""
+    for name, gate in gate_file.gates.items():
+        if not isinstance(gate, Churn) or not gate.cases:
+            continue
+        path = PurePosixPath(gate.cases)
+        if path.parts[:1] != ("config",) or ".." in path.parts or path.suffix != ".csv":
+            raise SettingsError(
+                f"{paths.GATES}: gates.{name}.cases: found {gate.cases!r}; expected a CSV file in config/, such as "
+                "config/critical_cases.csv"
+            )
 
 
 def _remembered(memory: Path) -> dict[str, tuple[int, int, str]]:
@@ -177,6 +191,11 @@ class Plan:
         """Return one digest of :meth:`code_of`."""
         return code.digest(self.root, tuple(self.code_of(stage, candidate)))
 
+    def cases(self) -> list[str]:
+        """Return the files of critical cases that gates name."""
+        named = (gate.cases for gate in self.settings.gates.gates.values() if isinstance(gate, Churn))
+        return sorted({path for path in named if path})
+
     def _raw_address(self) -> str | None:
         """Return DVC's address of the raw files; where they are absent, that of what fetch has to bring.
 
@@ -203,7 +222,11 @@ class Plan:
             "train": models,
             "evaluate": models,
             "package": models,
+            "judge": [data.schema],
         }
+        if stage in {"evaluate", "package", "weigh", "judge"}:
+            own = [metric.function for metric in self.config.metrics.own.values()]
+            named[stage] = [*named.get(stage, []), *own]
         return [path.partition(":")[0] for path in named.get(stage, [])]
 
     def task(self, stage: str, candidate: str = "") -> Section:
@@ -228,6 +251,7 @@ class Plan:
             threads=self.config.threads,
             names=self.config.metrics.names,
             threshold=self.config.metrics.threshold,
+            own=self.config.metrics.own,
         )
 
     def _package_task(self) -> tasks.PackageTask:
@@ -239,13 +263,25 @@ class Plan:
             threads=self.config.threads,
             metric=self.config.select.metric,
             threshold=self.config.metrics.threshold,
+            own=self.config.metrics.own,
         )
 
     def _weigh_task(self) -> tasks.WeighTask:
-        return tasks.WeighTask(name=self.config.name, data_schema=self.config.data.schema, metrics=self.config.metrics)
+        return tasks.WeighTask(
+            name=self.config.name,
+            data_schema=self.config.data.schema,
+            metrics=self.config.metrics,
+            cases=tuple(self.cases()),
+        )
 
     def _judge_task(self) -> tasks.JudgeTask:
-        return tasks.JudgeTask(gates=self.settings.gates, intended_use=self.config.card.intended_use)
+        return tasks.JudgeTask(
+            gates=self.settings.gates,
+            intended_use=self.config.card.intended_use,
+            data_schema=self.config.data.schema,
+            metrics=self.config.metrics,
+            cost=self.config.cost,
+        )
 
     def _release_task(self) -> tasks.ReleaseTask:
         return tasks.ReleaseTask(config=self.config, gates=self.settings.gates)

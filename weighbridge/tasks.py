@@ -9,7 +9,19 @@ from typing import Any, TypeVar
 import msgspec
 
 from weighbridge.errors import SettingsError
-from weighbridge.settings import Candidate, Config, Data, GateFile, ImportPath, Metrics, Name, Release, Section
+from weighbridge.settings import (
+    Candidate,
+    Config,
+    Cost,
+    Data,
+    GateFile,
+    ImportPath,
+    Metrics,
+    Name,
+    OwnMetric,
+    Release,
+    Section,
+)
 
 T = TypeVar("T")
 
@@ -43,6 +55,7 @@ class EvaluateTask(Section, frozen=True):
     threads: int
     names: tuple[str, ...]
     threshold: float
+    own: dict[str, OwnMetric]
 
 
 class PackageTask(Section, frozen=True):
@@ -55,6 +68,7 @@ class PackageTask(Section, frozen=True):
     threads: int
     metric: str
     threshold: float
+    own: dict[str, OwnMetric]
 
 
 class WeighTask(Section, frozen=True):
@@ -63,6 +77,7 @@ class WeighTask(Section, frozen=True):
     name: Name
     data_schema: ImportPath
     metrics: Metrics
+    cases: tuple[str, ...] = ()
 
 
 class JudgeTask(Section, frozen=True):
@@ -70,6 +85,9 @@ class JudgeTask(Section, frozen=True):
 
     gates: GateFile
     intended_use: str
+    data_schema: ImportPath
+    metrics: Metrics
+    cost: Cost
 
 
 class ReleaseTask(Section, frozen=True):

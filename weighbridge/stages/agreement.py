@@ -18,7 +18,7 @@ from weighbridge.plan import Plan
 from weighbridge.registry import content
 from weighbridge.settings import Config
 from weighbridge.stages import judge
-from weighbridge.tasks import JudgeTask, plain
+from weighbridge.tasks import JudgeTask, decode, plain
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,8 +40,8 @@ class _Claim(NamedTuple):
     again: str
 
 
-def read(root: Path) -> Evidence:
-    """Return what the stages have left.
+def read(root: Path, verdict: manifest.Verdict | None = None) -> Evidence:
+    """Return what the stages have left; *verdict* stands in for the one on record.
 
     Raises:
         RecordError: where a record is missing or damaged.
@@ -52,7 +52,7 @@ def read(root: Path) -> Evidence:
         packaged=packaged,
         run=documents.read_record(root / paths.run(packaged.champion, packaged.seed) / "run.yaml", manifest.RunRecord),
         weighing=documents.read_record(root / paths.WEIGHING, manifest.Weighing),
-        verdict=documents.read_record(root / paths.VERDICT, manifest.Verdict),
+        verdict=verdict or documents.read_record(root / paths.VERDICT, manifest.Verdict),
     )
 
 
@@ -62,8 +62,20 @@ def require(root: Path, plan: Plan, seen: Evidence) -> None:
     Raises:
         RecordError: naming all that disagrees, and the stage to run again.
     """
-    config = plan.config
-    claims = [*_files(root, config.name, seen), *_settings(plan, seen), *_verdict(root, plan, seen)]
+    files = [*_files(root, plan.config.name, seen), *_plots(root)]
+    _refuse([*files, *_settings(plan, seen), *_verdict(root, plan, seen)])
+
+
+def require_results(root: Path, plan: Plan, seen: Evidence) -> None:
+    """The same for what the verdict rests on, leaving aside the verdict on record and the pictures.
+
+    Raises:
+        RecordError: as :func:`require`.
+    """
+    _refuse([*_files(root, plan.config.name, seen), *_settings(plan, seen)])
+
+
+def _refuse(claims: list[_Claim]) -> None:
     wrong = [claim for claim in claims if claim.found != claim.expected]
     if wrong:
         listed = "\n".join(f"- {one.what}: found {_short(one.found)}, expected {_short(one.expected)}" for one in wrong)
@@ -93,6 +105,10 @@ def _files(root: Path, name: str, seen: Evidence) -> Iterator[_Claim]:
     expected = _pointed(root / paths.RAW_POINTER)
     if content.folder_address(root / paths.RAW)[0] == expected:  # else they are uncommitted, which is told as such
         yield _Claim(f"raw files in {paths.PROFILE}", seen.data.raw.dvc, expected, "fetch")
+
+
+def _plots(root: Path) -> Iterator[_Claim]:
+    """The tables beside the bundle are those that were drawn."""
     drawn = documents.read_record(root / paths.PLOTS_RECORD, dict[str, str])
     for plot, digest in drawn.items():
         file = root / paths.PLOTS / plot
@@ -132,7 +148,6 @@ def _wanted(config: Config, made: manifest.Parameters) -> object:
 
 def _verdict(root: Path, plan: Plan, seen: Evidence) -> Iterator[_Claim]:
     """The verdict is what the gates say of this weighing today."""
-    task = JudgeTask(gates=plan.settings.gates, intended_use=plan.config.card.intended_use)
-    again = judge.decide(root, task)
+    again = judge.decide(root, decode(plan.settings_of("judge"), JudgeTask))
     if again != seen.verdict:
         yield _Claim(f"verdict in {paths.VERDICT}", seen.verdict.gates.verdict, f"{again.gates.verdict}, anew", "judge")

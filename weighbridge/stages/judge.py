@@ -1,16 +1,33 @@
-"""judge: the gates applied to the weighing, and the version that follows. Always succeeds."""
+"""judge: the gates applied to the weighing, and the version that follows. Always succeeds where it can be judged.
 
+Gates are judged on the rows themselves: the predictions that ``weigh`` left, joined by id with the test rows, whose
+columns cut slices and name groups. What ``weighing.yaml`` says of a metric is for people; no gate takes its word.
+"""
+
+import difflib
 from pathlib import Path
 
-from weighbridge import documents, manifest, paths
-from weighbridge.digest import sha256_json
-from weighbridge.evidence import gates, version
+import pandas as pd
+
+from weighbridge import documents, manifest, paths, settings
+from weighbridge.data import tables
+from weighbridge.data.schema import Schema, schema_at
+from weighbridge.digest import sha256_file, sha256_json
+from weighbridge.errors import DataError, RecordError, SettingsError
+from weighbridge.evidence import gates, statement, verdict_page, version
+from weighbridge.evidence.rows import Rows
 from weighbridge.tasks import JudgeTask, plain
+
+_AGAIN = "run 'snakemake --cores all --forcerun weigh'"
 
 
 def run(root: Path, task: JudgeTask) -> manifest.Verdict:
-    """Write ``verdict.yaml``: each gate with value, bound and limit, the derived version and why."""
+    """Write ``verdict.yaml`` (each gate with value, bound and limit, the version and why), a page and a statement."""
     verdict = decide(root, task)
+    packaged = documents.read_record(root / paths.PACKAGE, manifest.Packaged)
+    weighing = documents.read_record(root / paths.WEIGHING, manifest.Weighing)
+    documents.write(root / paths.VERDICT_PAGE, verdict_page.page(verdict, packaged, weighing))
+    documents.write(root / paths.STATEMENT, statement.statement(verdict.gates, packaged))
     documents.write_record(root / paths.VERDICT, verdict)
     for row in gates.table(verdict.gates.results):
         print("  ".join(row))
@@ -20,14 +37,31 @@ def run(root: Path, task: JudgeTask) -> manifest.Verdict:
 
 
 def decide(root: Path, task: JudgeTask) -> manifest.Verdict:
-    """Return the verdict on what the stages before have left."""
+    """Return the verdict on what the stages before have left.
+
+    Raises:
+        DataError: where predictions and test rows aren't the same rows, or not those on record.
+        RecordError: where a record is missing or damaged.
+        SettingsError: where a gate names a column that the test rows lack.
+    """
     packaged = documents.read_record(root / paths.PACKAGE, manifest.Packaged)
     weighing = documents.read_record(root / paths.WEIGHING, manifest.Weighing)
     data = documents.read_record(root / paths.PROFILE, manifest.DataSection)
     folder = root / paths.run(packaged.champion, packaged.seed)
     run_record = documents.read_record(folder / "run.yaml", manifest.RunRecord)
     previous = _previous(root, packaged.baseline)
-    results = gates.judge(task.gates, weighing, packaged.parity)
+    evidence = gates.Evidence(
+        rows=_rows(root, task, weighing, data),
+        weighing=weighing,
+        packaged=packaged,
+        data=data,
+        cost=task.cost,
+        resamples=weighing.resamples,
+        previous=previous,
+    )
+    results = gates.judge(task.gates, evidence)
+    self_test = gates.self_test(task.gates, evidence)
+    results = (*results, gates.self_test_gate(self_test))
     derived = version.derive(
         previous,
         packaged=packaged,
@@ -35,13 +69,19 @@ def decide(root: Path, task: JudgeTask) -> manifest.Verdict:
         data=data,
         weighing=weighing,
         intended_use=task.intended_use,
+        own=task.metrics.own,
     )
+    old_gates = _old_gates(previous) if previous else {}
+    loosened = gates.loosened(old_gates, plain(task.gates)["gates"]) if previous else ()
+    needed = gates.needs_approval(task.gates, results, loosened, derived.bump, old_gates=old_gates)
     return manifest.Verdict(
         gates=manifest.Gates(
-            verdict=gates.verdict(results),
+            verdict=gates.verdict(results, needed),
             results=results,
             gates_sha256=sha256_json(plain(task.gates)),
-            loosened=gates.loosened(_old_gates(previous), plain(task.gates)["gates"]) if previous else (),
+            loosened=loosened,
+            self_test=self_test,
+            needs_approval=needed,
         ),
         version=derived.version,
         lineage=manifest.Lineage(
@@ -54,9 +94,103 @@ def decide(root: Path, task: JudgeTask) -> manifest.Verdict:
     )
 
 
+def _rows(root: Path, task: JudgeTask, weighing: manifest.Weighing, data: manifest.DataSection) -> Rows:
+    """Return the test rows with the predictions of both models, joined by id."""
+    schema = schema_at(task.data_schema)
+    _refuse_other_rows(root, weighing, data)
+    predictions = tables.read_parquet(root / paths.PREDICTIONS)
+    wanted = _columns(task.gates, schema, data)
+    test = tables.read_split(root, "test", data, [schema.id, schema.target, *wanted])
+    joined = _joined(predictions, test, schema)
+    compared = weighing.comparison is not None and weighing.comparison.comparable
+    threshold = weighing.threshold
+    other = weighing.comparison.threshold if weighing.comparison else None
+    return Rows(
+        task=weighing.task,
+        y=joined["target"].to_numpy(),
+        new=joined["probability"].to_numpy(),
+        old=joined["baseline"].to_numpy() if compared else None,
+        thresholds=(threshold, threshold if other is None else other),
+        columns={name: joined[name].to_numpy(dtype=object) for name in wanted},
+        group_by=schema.group,
+        own=task.metrics.own,
+    )
+
+
+def _refuse_other_rows(root: Path, weighing: manifest.Weighing, data: manifest.DataSection) -> None:
+    test = data.splits["test"].sha256
+    if weighing.test_sha256 != test:
+        raise DataError(
+            f"{paths.WEIGHING} is about test rows of sha256 {weighing.test_sha256[:12]}, {paths.PROFILE} names "
+            f"{test[:12]}; {_AGAIN}"
+        )
+    path = root / paths.PREDICTIONS
+    found = sha256_file(path) if path.is_file() else "nothing"
+    if found != weighing.predictions_sha256:
+        raise DataError(
+            f"{paths.PREDICTIONS}: found sha256 {found[:12]}, expected {weighing.predictions_sha256[:12]} by "
+            f"{paths.WEIGHING}; it was edited or left out. {_AGAIN.capitalize()}"
+        )
+
+
+def _columns(gate_file: settings.GateFile, schema: Schema, data: manifest.DataSection) -> list[str]:
+    """Return the columns of the test rows that gates cut or group by.
+
+    Raises:
+        SettingsError: naming each gate whose column isn't there, with the nearest that is.
+    """
+    known = [*([schema.group] if schema.group else []), *(feature.name for feature in data.features), schema.time]
+    asked = gates.columns(gate_file)
+    problems = []
+    for gate, names in asked.items():
+        for name in names:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+                hint = f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(known)}"
+                problems.append(f"{paths.GATES}: gates.{gate}: found column {name!r}; {hint}")
+    if problems:
+        raise SettingsError("\n".join(problems))
+    group = [schema.group] if schema.group else []
+    return list(dict.fromkeys([*group, *(name for names in asked.values() for name in names)]))
+
+
+def _joined(predictions: pd.DataFrame, test: pd.DataFrame, schema: Schema) -> pd.DataFrame:
+    """Join by id; both sides must have the same ids, each once, and the same outcomes."""
+    left, right = predictions["id"], test[schema.id]
+    problems = [
+        f"{count} {what}, e.g. {ids.iloc[0]!r}"
+        for what, ids in (
+            ("ids stand twice in the predictions", left[left.duplicated()]),
+            ("ids stand twice in the test rows", right[right.duplicated()]),
+            ("test rows have no prediction", right[~right.isin(left)]),
+            ("predictions have no test row", left[~left.isin(right)]),
+        )
+        if (count := len(ids))
+    ]
+    if problems:
+        raise DataError(
+            f"{paths.PREDICTIONS} and {paths.split('test')} can't be joined by id: {'; '.join(problems)}. "
+            f"{_AGAIN.capitalize()}"
+        )
+    renamed = test.rename(columns={schema.target: "__target"}).drop(columns=schema.id)
+    renamed.index = right
+    joined = predictions[["id", "target", "probability", "baseline"]].join(renamed, on="id")
+    unlike = int((joined["target"] != joined["__target"]).sum())
+    if unlike:
+        raise DataError(f"{paths.PREDICTIONS}: {unlike} outcomes differ from those of the test rows; {_AGAIN}")
+    return joined
+
+
 def _previous(root: Path, baseline: str | None) -> manifest.Manifest | None:
     """Return the manifest of the release to beat; without one there is no earlier version to count from."""
-    return documents.read_record(root / paths.BASELINE / "manifest.yaml", manifest.Manifest) if baseline else None
+    if not baseline:
+        return None
+    path = root / paths.BASELINE / "manifest.yaml"
+    if not path.is_file():
+        raise RecordError(
+            f"{paths.BASELINE}: no manifest of {baseline}; run 'snakemake --cores all --forcerun package'"
+        )
+    return documents.read_record(path, manifest.Manifest)
 
 
 def _old_gates(previous: manifest.Manifest) -> dict[str, object]:

@@ -1,5 +1,5 @@
 # In:  models/<name>/, data/processed/test.parquet, results/baseline/
-# Out: results/weighing/, models/metrics.yaml, results/verdict.yaml, results/figures/, models/plots/
+# Out: results/weighing/, models/metrics.yaml, results/verdict.{yaml,md,intoto.json}, results/figures/, models/plots/
 
 
 rule weigh:
@@ -8,8 +8,9 @@ rule weigh:
         bundle=paths.bundle_files(project.config.name),
         package=paths.PACKAGE,
         baseline=paths.BASELINE,
-        table=paths.split("test"),
+        tables=[paths.split("test"), paths.split("train")],
         profile=paths.PROFILE,
+        cases=project.cases(),
         code=code("weigh"),
         settings=settings("weigh"),
     output:
@@ -35,16 +36,26 @@ rule judge:
     """Apply the gates and derive the version; succeeds whatever the verdict."""
     input:
         weighing=paths.WEIGHING,
+        predictions=paths.PREDICTIONS,
         package=paths.PACKAGE,
         baseline=paths.BASELINE,
+        table=paths.split("test"),
+        profile=paths.PROFILE,
         code=code("judge"),
         settings=settings("judge"),
     output:
         paths.VERDICT,
+        paths.STATEMENT,
+        report(paths.VERDICT_PAGE, category="Verdict", caption="../report/verdict.rst"),
     log:
         "logs/judge.log",
+    benchmark:
+        "results/benchmarks/judge.jsonl"
     conda:
         "../../environment.yml"
+    resources:
+        mem_mb=4000,
+        runtime=30,
     message:
         "Judge the gates, derive the version"
     shell:

