@@ -9,10 +9,12 @@ import pytest
 
 from project import dataset
 from project.dataset import SCHEMA, fetch, load
+from weighbridge.data import profile as profile_module
 from weighbridge.data.profile import prepare, profile
 from weighbridge.data.split import PARTS, assign
 from weighbridge.digest import sha256_file
 from weighbridge.errors import DataError, SetupError
+from weighbridge.evidence import cases
 from weighbridge.manifest import Raw
 from weighbridge.settings import Data, TimeSplit
 
@@ -149,6 +151,19 @@ class TestPublishedFlights:
         assert [section.splits[name].rows for name in PARTS] == [105_475, 28_128, 27_075]
         assert [section.splits[name].groups for name in PARTS] == [31 + 28 + 31 + 30, 31, 30]
         assert {check.name for check in section.checks if not check.passed} == {"no two rows of a part are alike"}
+
+    def test_no_value_is_outside_of_its_declared_range(self, flights: pd.DataFrame) -> None:
+        assert sum(column.ranged for column in SCHEMA.features.values()) > 10
+        for name, column in SCHEMA.features.items():
+            assert profile_module._outside(flights[name], column) == 0, name
+
+    def test_critical_cases_are_flights_of_before_the_test_rows_as_they_were(self, flights: pd.DataFrame) -> None:
+        file = Path(dataset.__file__).parents[1] / "config/critical_cases.csv"
+        listed = cases.read(file.read_bytes(), file.name, SCHEMA)
+        rows, _ = prepare(flights[flights["id"].isin(listed["id"])], SCHEMA)
+        known = rows.set_index("id").loc[listed["id"]].reset_index()
+        pd.testing.assert_frame_equal(listed, known[listed.columns], check_dtype=False)
+        assert known["group"].max() < SPLIT.validation
 
 
 def test_the_distribution_is_read_without_importing_it() -> None:
