@@ -153,8 +153,9 @@ class TestPublishedFlights:
         assert {check.name for check in section.checks if not check.passed} == {"no two rows of a part are alike"}
 
     def test_no_value_is_outside_of_its_declared_range(self, flights: pd.DataFrame) -> None:
-        assert sum(column.ranged for column in SCHEMA.features.values()) > 10
-        for name, column in SCHEMA.features.items():
+        ranged = {name: column for name, column in SCHEMA.features.items() if column.ranged}
+        assert len(ranged) > 10
+        for name, column in ranged.items():
             assert profile_module._outside(flights[name], column) == 0, name
 
     def test_critical_cases_are_flights_of_before_the_test_rows_as_they_were(self, flights: pd.DataFrame) -> None:
