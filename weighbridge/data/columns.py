@@ -1,7 +1,12 @@
 """Columns in canonical form: text that is never null, numbers as ``float32``."""
 
+from typing import cast
+
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
+
+MISSING_LABEL = "(missing)"
 
 
 def text(values: pd.Series) -> pd.Series:
@@ -29,3 +34,16 @@ def is_number(values: pd.Series) -> bool:
     """Tell whether the values are real numbers; a column without any value passes for one."""
     real = pd.api.types.is_numeric_dtype(values.dtype) and not pd.api.types.is_complex_dtype(values.dtype)
     return real or bool(values.isna().all())
+
+
+def labels(values: pd.Series) -> npt.NDArray[np.str_]:
+    """Return the values [n] as people name them: text as it is, ``3`` for 3.0, :data:`MISSING_LABEL` for none."""
+    codes, found = pd.factorize(values, use_na_sentinel=True)
+    names = np.array([*(_label(value) for value in found), MISSING_LABEL], dtype=str)
+    return cast("npt.NDArray[np.str_]", names[codes])
+
+
+def _label(value: object) -> str:
+    if isinstance(value, float | np.floating):
+        return f"{value:g}"
+    return str(value) or MISSING_LABEL

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from weighbridge import documents, manifest, paths, settings
-from weighbridge.data import tables
+from weighbridge.data import columns, tables
 from weighbridge.data.schema import Schema, schema_at
 from weighbridge.digest import sha256_file, sha256_json
 from weighbridge.errors import DataError, RecordError, SettingsError
@@ -111,7 +111,7 @@ def _rows(root: Path, task: JudgeTask, weighing: manifest.Weighing, data: manife
         new=joined["probability"].to_numpy(),
         old=joined["baseline"].to_numpy() if compared else None,
         thresholds=(threshold, threshold if other is None else other),
-        columns={name: joined[name].to_numpy(dtype=object) for name in wanted},
+        columns={name: columns.labels(joined[name]) for name in wanted},
         group_by=schema.group,
         own=task.metrics.own,
     )
