@@ -14,6 +14,7 @@ from weighbridge.registry import ledger
 
 ROOT = Path(__file__).parents[1]
 HEAVY = ("torch", "sklearn", "pandas", "numpy", "onnx", "onnxruntime", "matplotlib", "dvc", "scipy", "pyarrow", "skops")
+PEOPLE = ("check", "version", "approve", "log", "show", "diff")
 STAGES = ("fetch", "preprocess", "train", "evaluate", "package", "weigh", "judge", "draw", "release")
 
 
@@ -33,7 +34,9 @@ def imported(code: str, cwd: Path) -> list[str]:
     return done.stderr.splitlines()[-1].split() if done.stderr.strip() else []
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["log"], ["check"], ["show", "latest"], ["train", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["log"], ["check"], ["version"], ["approve"], ["show", "latest"], ["train", "--help"]]
+)
 def test_what_people_ask_imports_nothing_heavy(arguments: list[str]) -> None:
     code = f"from weighbridge.cli import main\ntry:\n    main({arguments!r})\nexcept SystemExit:\n    pass"
     assert imported(code, ROOT) == []
@@ -57,9 +60,9 @@ def test_the_guard_against_heavy_imports_sees_one() -> None:
 
 def test_help_names_each_command_with_an_example() -> None:
     text = CliRunner().invoke(cli.main, ["--help"]).output
-    for name in ("check", "log", "show", "diff", *STAGES):
+    for name in (*PEOPLE, *STAGES):
         assert name in text
-    for name in ("check", "log", "show", "diff"):
+    for name in PEOPLE:
         assert f"weighbridge {name}" in CliRunner().invoke(cli.main, [name, "--help"]).output
 
 

@@ -84,6 +84,29 @@ def test_a_clone_without_a_ledger_goes_on_from_the_last_release(
     assert decisions.count(repository, TEST, "d", previous, TAG) == 5
 
 
+def test_peoples_own_settings_of_git_change_no_count(repository: Path, sh: Sh, last: Callable[..., Manifest]) -> None:
+    for key in ("grep.lineNumber", "grep.column", "grep.fullName", "color.grep"):
+        sh(repository, "git", "config", key, "always" if key == "color.grep" else "true")
+    decided(repository, "a")
+    released(repository, sh, keep_ledger=False)
+    assert decisions.count(repository, TEST, "a", last("c", 2), TAG) == 2
+
+
+def test_a_project_in_a_folder_of_its_own_has_a_ledger_of_its_own(
+    repository: Path, sh: Sh, last: Callable[..., Manifest]
+) -> None:
+    project = repository / "config"
+    decided(repository, "elsewhere")
+    decided(project, "a")
+    sh(repository, "git", "add", "--force", ".")
+    sh(repository, "git", "commit", "--quiet", "--message=All")
+    sh(repository, "git", "tag", "--annotate", "--message=Release", TAG)
+    for path in sorted((project / ledger.FOLDER).rglob("*.json")):
+        path.unlink()
+    assert decisions.count(project, TEST, "a", last("c", 2), TAG) == 2
+    assert decisions.count(project, TEST, "elsewhere", last("c", 2), TAG) == 3
+
+
 def test_the_last_releases_own_count_holds_more_than_its_ledger(
     repository: Path, sh: Sh, last: Callable[..., Manifest]
 ) -> None:

@@ -46,7 +46,8 @@ def _carried(root: Path, tag: str, test_sha256: str) -> Iterator[dict[str, Any]]
     """Yield the records about these test rows that a release's commit holds, by one call of Git."""
     wanted = f'"test_sha256":"{test_sha256}"'
     commit = f"{tag}^{{commit}}"
-    found = git.attempt(root, "grep", "-h", "--no-color", "-F", "-e", wanted, commit, "--", ledger.FOLDER)
+    options = ("-h", "--no-color", "--no-line-number", "--no-column", "-F")
+    found = git.attempt(root, "grep", *options, "-e", wanted, commit, "--", ledger.FOLDER)
     for line in found.stdout.splitlines():
         with contextlib.suppress(msgspec.DecodeError):  # damage is told where the ledger is checked
             yield msgspec.json.decode(line, type=dict[str, Any])

@@ -24,7 +24,7 @@ def refusal(judged: Gates, dirty: tuple[str, ...]) -> str:
     for result in standing:
         lines += _explained(result)
     lines += [f"  uncommitted: {file}" for file in dirty]
-    lines += [f"  let through since the last release: {words}" for words in judged.loosened]
+    lines += [f"  loosened since the last release: {words}" for words in judged.loosened]
     if judged.test_decisions:
         lines.append(f"These test rows have decided on {_bundles(judged.test_decisions)}, this one included.")
     lines.append(f"Everything before the release stays. {_next_step(judged, dirty)}")
