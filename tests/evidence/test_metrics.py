@@ -60,7 +60,7 @@ def expected(y: Any, p: Any, w: Any) -> dict[str, float]:
 
 
 @given(rows(ties=True) | rows(ties=False), st.booleans())
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_every_metric_is_that_of_scikit_learn_with_weights_and_ties(drawn: Rows, weighted: bool) -> None:  # noqa: FBT001 - drawn
     y, p, w = drawn
     weights = w if weighted else None

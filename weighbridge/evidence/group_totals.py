@@ -19,22 +19,22 @@ class GroupSums:
         self._model = model
         self._members = members
         self._groups = groups
-        self._sums: dict[str, Floats] = {}
+        self._sums: dict[str, tuple[Floats, ...]] = {}
         self._tables: dict[tuple[str, str], Floats] = {}
         self._pairs: dict[int, Floats] = {}
 
-    def sum(self, column: str) -> Floats:
-        """Return the sum of the column in each group [groups]."""
+    def sum(self, column: str) -> tuple[Floats, ...]:
+        """Return the sum of each part of the column in each group [groups]."""
         if column not in self._sums:
-            sums = np.bincount(self._members, self._model.column(column), self._groups)
-            self._sums[column] = np.asarray(sums, dtype=np.float64)
+            sums = (np.bincount(self._members, part, self._groups) for part in self._model.column(column))
+            self._sums[column] = tuple(np.asarray(part, dtype=np.float64) for part in sums)
         return self._sums[column]
 
     def table(self, codes: str, column: str) -> Floats:
         """Return the sum of the column for each code in each group [groups, codes]."""
         if (codes, column) not in self._tables:
             numbers, size = self._model.codes(codes)
-            cells = np.bincount(self._members * size + numbers, self._model.column(column), self._groups * size)
+            cells = np.bincount(self._members * size + numbers, self._model.column(column)[0], self._groups * size)
             self._tables[codes, column] = cells.reshape(self._groups, size).astype(np.float64)
         return self._tables[codes, column]
 
@@ -63,7 +63,8 @@ class GroupTotals:
     def sum(self, column: str) -> Floats:
         """See :class:`weighbridge.evidence.metrics.totals.Totals`."""
         # All of these are sums of whole multiples of one power of two: exact, in whatever order BLAS adds them up.
-        return np.asarray(self._drawn @ self._sums.sum(column), dtype=np.float64)
+        leading, *below = [self._drawn @ part for part in self._sums.sum(column)]
+        return np.asarray(sum(below, leading), dtype=np.float64)
 
     def table(self, codes: str, column: str = "one") -> Floats:
         """See :class:`weighbridge.evidence.metrics.totals.Totals`."""

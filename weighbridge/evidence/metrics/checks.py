@@ -17,7 +17,7 @@ def outcomes(y: npt.ArrayLike) -> npt.NDArray[np.bool_]:
     Raises:
         DataError: where it isn't one column of 0 and 1, is empty, or holds one class only.
     """
-    values = _column(y)
+    values = column(y)
     positive: npt.NDArray[np.bool_] = values == 1
     if not np.all(positive | (values == 0)):
         raise DataError(f"found an outcome {values[~(positive | (values == 0))][0]!r}; expected 0 or 1 in every row")
@@ -34,7 +34,7 @@ def class_numbers(y: npt.ArrayLike, classes: int) -> Index:
     Raises:
         DataError: where it isn't one column of these, is empty, or holds one class only.
     """
-    values = _column(y)
+    values = column(y)
     if values.dtype.kind not in "iufb":
         raise DataError(f"found outcomes of type {values.dtype}; expected class numbers from 0 to {classes - 1}")
     known = (values == np.rint(values)) & (values >= 0) & (values < classes)
@@ -56,7 +56,7 @@ def numbers(y: npt.ArrayLike) -> Floats:
     Raises:
         DataError: where it isn't one column of these, or is empty.
     """
-    values = _column(y)
+    values = column(y)
     if values.dtype.kind not in "iufb":
         raise DataError(f"found outcomes of type {values.dtype}; expected numbers")
     return _finite(values.astype(np.float64), "outcomes", "Leave out rows without an outcome")
@@ -134,7 +134,12 @@ def sample_weights(weights: npt.ArrayLike | None, rows: int) -> Floats:
     return found
 
 
-def _column(y: npt.ArrayLike) -> Array:
+def column(y: npt.ArrayLike) -> Array:
+    """Return *y* as an array [n].
+
+    Raises:
+        DataError: where it isn't one column, or is empty.
+    """
     values = np.asarray(y)
     if values.ndim != 1 or values.size == 0:
         raise DataError(f"found outcomes of shape {values.shape}; expected one column with at least one row")

@@ -15,7 +15,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from weighbridge.evidence.metrics.checks import class_numbers, class_probabilities
+from weighbridge.evidence.metrics.checks import class_numbers, class_probabilities, column
 from weighbridge.evidence.metrics.scored import Formula, Scored
 from weighbridge.evidence.metrics.totals import Array, Floats, Index, Ranking, Totals, ratio
 from weighbridge.settings import OwnMetric
@@ -120,7 +120,7 @@ class Multiclass(Scored):
 
     def __init__(self, y: npt.ArrayLike, p: npt.ArrayLike, own: Mapping[str, OwnMetric] | None = None) -> None:
         super().__init__(own)
-        self.p = self.predictions = class_probabilities(p, np.shape(np.asarray(y))[0] if np.ndim(y) else 0)
+        self.p = self.predictions = class_probabilities(p, len(column(y)))
         self.classes = self.p.shape[1]
         self.y: Index = class_numbers(y, self.classes)
         self.decided: Array = self.p.argmax(axis=1)

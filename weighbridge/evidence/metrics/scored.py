@@ -9,7 +9,7 @@ import numpy as np
 from weighbridge.errors import DataError
 from weighbridge.evidence.catalogue import require
 from weighbridge.evidence.metrics import own as owned
-from weighbridge.evidence.metrics.totals import Array, Floats, Index, Ranking, RowTotals, Totals, exact
+from weighbridge.evidence.metrics.totals import Array, Floats, Index, Ranking, RowTotals, Totals, exact_parts
 from weighbridge.settings import OwnMetric
 
 Formula = Callable[[Totals], Floats]
@@ -39,7 +39,7 @@ class Scored(abc.ABC):
 
     def __init__(self, own: Mapping[str, OwnMetric] | None = None) -> None:
         self._own = dict(own or {})
-        self._columns: dict[str, Floats] = {}
+        self._columns: dict[str, tuple[Floats, ...]] = {}
         self._codes: dict[str, tuple[Index, int]] = {}
         self._rankings: dict[int, Ranking] = {}
 
@@ -58,21 +58,22 @@ class Scored(abc.ABC):
     def _make_ranking(self, number: int) -> Ranking:
         """Return the rows in rank order for the class *number*."""
 
-    def column(self, name: str) -> Floats:
-        """Return a column [n] whose sums are exact.
+    def column(self, name: str) -> tuple[Floats, ...]:
+        """Return a column as parts [n] whose sums are exact.
 
         Raises:
             DataError: where it isn't finite, since a square or a quotient overflows.
         """
         if name not in self._columns:
-            values = np.ones(len(self)) if name == "one" else self._make_column(name)
+            with np.errstate(over="ignore"):  # it is refused below
+                values = np.ones(len(self)) if name == "one" else self._make_column(name)
             if not np.isfinite(values).all():
                 row = int(np.argmin(np.isfinite(values)))
                 raise DataError(
                     f"row {row}'s {name.replace('_', ' ')} is too large to be a number; expected outcomes and "
                     "predictions of a size that can be squared and divided. Look for overflow in the model"
                 )
-            self._columns[name] = exact(values)
+            self._columns[name] = exact_parts(values)
         return self._columns[name]
 
     def codes(self, name: str) -> tuple[Index, int]:

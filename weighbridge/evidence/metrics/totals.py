@@ -35,6 +35,17 @@ def exact(column: npt.ArrayLike) -> Floats:
     return np.ldexp(np.rint(np.ldexp(values, -unit)), unit)
 
 
+def exact_parts(column: npt.ArrayLike) -> tuple[Floats, ...]:
+    """Return columns [n] whose sums are exact and add up to that of *column*: its leading digits, and those below.
+
+    Without the second, a few enormous numbers would take the digits of all others.
+    """
+    values = np.asarray(column, dtype=np.float64)
+    leading = exact(values)
+    below = exact(values - leading)  # exact itself: what rounding to a coarser unit leaves
+    return (leading, below) if below.any() else (leading,)
+
+
 def ratio(numerator: Floats, denominator: Floats) -> Floats:
     """Return the quotient, and 0 where the denominator isn't above 0."""
     numerator, denominator = np.broadcast_arrays(numerator, denominator)
@@ -85,7 +96,7 @@ class Totals(Protocol):
         """Weighted sum of a column."""
 
     def table(self, codes: str, column: str = "one") -> Floats:
-        """Weighted sum of a column for each code, [r, codes]."""
+        """Weighted sum of a column's leading digits for each code, [r, codes]."""
 
     def pairs(self, ranking: int) -> Floats:
         """Weighted count of (positive, negative) pairs whose positive scores higher, ties counted half."""
@@ -100,8 +111,8 @@ class Totals(Protocol):
 class Source(Protocol):
     """What a model's rows offer to be summed."""
 
-    def column(self, name: str) -> Floats:
-        """Return a column of numbers [n]."""
+    def column(self, name: str) -> tuple[Floats, ...]:
+        """Return a column of numbers as parts [n] that add up to it."""
 
     def codes(self, name: str) -> tuple[Index, int]:
         """Return a column of codes [n] from 0, and how many codes there are."""
@@ -133,21 +144,20 @@ class RowTotals:
     def _floats(self) -> Floats:
         return np.asarray(self._weights, dtype=np.float64)
 
-    def _column(self, name: str) -> Floats:
-        column = self._source.column(name)
-        return column if self._rows is None else column[self._rows]
+    def _column(self, name: str) -> list[Floats]:
+        return [part if self._rows is None else part[self._rows] for part in self._source.column(name)]
 
     def sum(self, column: str) -> Floats:
         """See :class:`Totals`."""
         # Not ``weights @ column``: BLAS adds up in another order with another number of threads.
-        values = self._column(column)
-        return np.array([np.einsum("n,n->", row, values) for row in self._floats], dtype=np.float64)
+        parts = self._column(column)
+        return np.array([sum(np.einsum("n,n->", row, part) for part in parts) for row in self._floats])
 
     def table(self, codes: str, column: str = "one") -> Floats:
         """See :class:`Totals`."""
         numbers, size = self._source.codes(codes)
         numbers = numbers if self._rows is None else numbers[self._rows]
-        amounts = self._floats if column == "one" else self._floats * self._column(column)
+        amounts = self._floats if column == "one" else self._floats * self._column(column)[0]
         return np.stack([np.bincount(numbers, row, size) for row in amounts])
 
     def pairs(self, ranking: int) -> Floats:
