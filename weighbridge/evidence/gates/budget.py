@@ -32,14 +32,14 @@ def judge(name: str, gate: settings.Budget, evidence: Evidence) -> GateResult:
     for problem in problems:
         raise SettingsError(f"config/gates.yaml: gates.{name}: {problem}")
     value = _measured(gate.quantity, evidence)
-    found = []
-    for limit, at_least in ((gate.min, True), (gate.max, False)):
+    found = {}
+    for key, limit in (("min", gate.min), ("max", gate.max)):
         if limit is not None:
-            rule = f"{_shown(gate, evidence)} is at {'least' if at_least else 'most'} {limit:g}"
-            found.append(_absolute(name, rule, value, limit, at_least=at_least))
+            rule = f"{_shown(gate, evidence)} is at {'least' if key == 'min' else 'most'} {limit:g}"
+            found[key] = _absolute(name, rule, value, limit, at_least=key == "min")
     if gate.max_ratio is not None:
-        found.append(_relative(name, gate, gate.max_ratio, value, evidence))
-    return joined(name, KIND, found)
+        found["max_ratio"] = _relative(name, gate, gate.max_ratio, value, evidence)
+    return joined(found)
 
 
 def _shown(gate: settings.Budget, evidence: Evidence) -> str:

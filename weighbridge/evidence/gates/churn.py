@@ -31,14 +31,14 @@ def judge(name: str, gate: settings.Churn, evidence: Evidence, measuring: Measur
     """
     for problem in problems_of(gate):
         raise SettingsError(f"config/gates.yaml: gates.{name}: {problem}")
-    found = []
+    found = {}
     if gate.max_negative_flips is not None:
-        found.append(_negative_flips(name, gate, gate.max_negative_flips, evidence, measuring))
+        found["max_negative_flips"] = _negative_flips(name, gate, gate.max_negative_flips, evidence, measuring)
     if gate.max_times_noise is not None:
-        found.append(_times_noise(name, gate, gate.max_times_noise, evidence, measuring))
+        found["max_times_noise"] = _times_noise(name, gate, gate.max_times_noise, evidence, measuring)
     if gate.cases:
-        found.append(_cases(name, gate.cases, evidence))
-    return joined(name, KIND, found)
+        found["cases"] = _cases(name, gate.cases, evidence)
+    return joined(found)
 
 
 def _negative_flips(

@@ -54,7 +54,7 @@ class Asked:
     def measure(self, cut: Cut) -> Measurable:
         """Return the part with its metric, or with why that can't be told."""
         if len(cut.place) < self.gate.min_rows:
-            return cut, f"{len(cut.place)} rows, fewer than {self.gate.min_rows}"
+            return cut, f"fewer than {self.gate.min_rows} rows"
         try:
             found = self.measuring.part(self.gate.metric, self.group_by, cut.place)
             found.value(self.gate.confidence)

@@ -1,7 +1,7 @@
 """Verdicts: the words, the record of one gate, and what all of them come to."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -69,27 +69,28 @@ def worst(verdicts: Iterable[str]) -> str:
     return PASS if found & {PASS, WARN} else NOT_APPLICABLE
 
 
-def joined(name: str, kind: str, results: Sequence[GateResult], parts: Sequence[GatePart] = ()) -> GateResult:
-    """Return one result for the several rules of a gate: the numbers are those of the first that decides."""
-    if len(results) == 1:
-        return msgspec.structs.replace(results[0], parts=(*results[0].parts, *parts))
-    overall = worst(each.verdict for each in results)
-    leading = next((each for each in results if each.verdict == overall), results[0])
-    own = [
+def joined(results: Mapping[str, GateResult]) -> GateResult:
+    """Return one result for the several rules of a gate, by the key of each: its numbers are of the first that decides.
+
+    Each rule becomes a part, before the parts that it has itself.
+    """
+    first, *others = results.values()
+    if not others:
+        return first
+    overall = worst(each.verdict for each in results.values())
+    leading = next(each for each in results.values() if each.verdict == overall)
+    rules = [
         part(
-            each.rule, each.verdict, each.reason, rows=each.rows, value=each.value, baseline=each.baseline,
+            key, each.verdict, each.reason, rows=each.rows, value=each.value, baseline=each.baseline,
             difference=each.difference, low=each.low, high=each.high,
         )
-        for each in results
+        for key, each in results.items()
     ]  # fmt: skip
     return msgspec.structs.replace(
         leading,
-        name=name,
-        kind=kind,
-        verdict=overall,
-        rule="; ".join(each.rule for each in results),
-        reason="; ".join(dict.fromkeys(each.reason for each in results if each.reason)),
-        parts=(*own, *(one for each in results for one in each.parts), *parts),
+        rule="; ".join(each.rule for each in results.values()),
+        reason="; ".join(dict.fromkeys(each.reason for each in results.values() if each.reason)),
+        parts=(*rules, *(one for each in results.values() for one in each.parts)),
     )
 
 

@@ -8,7 +8,7 @@ kind             damage                                                 says no
 ``absolute``     labels flipped                                         by fail or inconclusive
 ``change``       labels flipped
 ``churn``        labels flipped; not where only critical cases are named
-``slices``       labels flipped in one slice, the largest that is judged
+``slices``       labels flipped in one slice, a large one
 ``calibration``  probabilities shifted
 ``budget``       latency tripled, with ``max_ratio`` on a latency
 ===============  =====================================================  =============================================

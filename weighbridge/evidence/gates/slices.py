@@ -60,12 +60,13 @@ def judge(name: str, gate: settings.Slices, evidence: Evidence, measuring: Measu
 def largest(gate: settings.Slices, rows: Rows) -> tuple[cuts.Cut, settings.Slices] | None:
     """Return, for the self-test, the largest slice that is judged, and the gate narrowed to the rule that judges it.
 
-    ``None`` where all are too small. A slice of the family is taken before one that must pass.
+    ``None`` where all are too small. A slice of the family is taken before one that must pass, and one of at most half
+    of the rows before any larger: what breaks nearly all rows is no broken slice.
     """
     families = [cuts.cuts(rows, columns, gate.min_rows, 0).large for columns in _cutting(gate)]
     tested = [cut for family in families for cut in family]
     if tested:
-        cut = max(tested, key=lambda cut: len(cut.place))
+        cut = max(tested, key=lambda cut: (2 * len(cut.place) <= len(rows), len(cut.place)))
         return cut, msgspec.structs.replace(gate, must_pass=(), max_gap=None)
     named = [
         (cut, where)
@@ -84,7 +85,7 @@ def _cutting(gate: settings.Slices) -> list[tuple[str, ...]]:
 
 def _small(family: cuts.Cuts, min_rows: int) -> list[GatePart]:
     """List the parts that are too small, so many by name and the rest as one."""
-    found = [part(name, INCONCLUSIVE, f"{rows} rows, fewer than {min_rows}", rows=rows) for name, rows in family.small]
+    found = [part(name, INCONCLUSIVE, f"fewer than {min_rows} rows", rows=rows) for name, rows in family.small]
     rest = family.small_count - len(family.small)
     if rest:
         rows = family.small_rows - sum(number for _, number in family.small)
