@@ -4,5 +4,5 @@
 ``name value goal <= limit ok``, and exits with 1 where a figure falls short. See docs/benchmarks.md.
 """
 
-NAMES = ("trainer", "log_speed", "nothing_to_do", "first_run", "overhead", "dvc_repro")
+NAMES = ("trainer", "log_speed", "intervals", "nothing_to_do", "first_run", "overhead", "dvc_repro", "coverage")
 """The benchmarks, the short ones first."""
