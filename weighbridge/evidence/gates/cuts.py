@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from weighbridge.errors import SettingsError
 from weighbridge.evidence.rows import Numbers, Rows
 
 
@@ -78,4 +79,9 @@ def must_pass(rows: Rows, wanted: Sequence[Mapping[str, str]]) -> Iterator[Cut]:
         SettingsError: for a column that isn't there, a value that no row has, or values that no row has together.
     """
     for where in wanted:
-        yield Cut(named(where), np.flatnonzero(rows.member(where)))
+        place = np.flatnonzero(rows.member(where))
+        if not len(place):
+            raise SettingsError(
+                f"must_pass: {named(where)}: no test row has these values together; expected one at least"
+            )
+        yield Cut(named(where), place)

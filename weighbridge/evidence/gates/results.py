@@ -32,7 +32,9 @@ def result(name: str, kind: str, rule: str, found: str, reason: str = "", **fiel
 
 def part(name: str, found: str, reason: str = "", **fields: Any) -> GatePart:
     """Return a part's record, without numbers that aren't finite."""
-    checked: dict[str, Any] = {key: finite(value) if isinstance(value, float) else value for key, value in fields.items()}
+    checked: dict[str, Any] = {
+        key: finite(value) if isinstance(value, float) else value for key, value in fields.items()
+    }
     return GatePart(name=name, verdict=found, reason=reason, **checked)
 
 
