@@ -16,11 +16,13 @@ class GroupSums:
     """
 
     def __init__(self, model: Scored, members: Index, groups: int) -> None:
+        self.classes = model.classes
         self._model = model
         self._members = members
         self._groups = groups
         self._sums: dict[str, tuple[Floats, ...]] = {}
         self._tables: dict[tuple[str, str], Floats] = {}
+        self._positives: dict[int, Floats] = {}
         self._pairs: dict[int, Floats] = {}
 
     def sum(self, column: str) -> tuple[Floats, ...]:
@@ -37,6 +39,13 @@ class GroupSums:
             cells = np.bincount(self._members * size + numbers, self._model.column(column)[0], self._groups * size)
             self._tables[codes, column] = cells.reshape(self._groups, size).astype(np.float64)
         return self._tables[codes, column]
+
+    def positives(self, ranking: int) -> Floats:
+        """Return how many rows of each group ought to score high [groups]."""
+        if ranking not in self._positives:
+            winners = self._members[self._model.ranking(ranking).positives]
+            self._positives[ranking] = np.bincount(winners, minlength=self._groups).astype(np.float64)
+        return self._positives[ranking]
 
     def pairs(self, ranking: int) -> Floats:
         """Return how often a positive of one group beats a negative of another, twice, ties once [groups, groups]."""
@@ -60,6 +69,11 @@ class GroupTotals:
         self._sums = sums
         self._drawn = np.asarray(drawn, dtype=np.float64)
 
+    @property
+    def classes(self) -> int:
+        """See :class:`weighbridge.evidence.metrics.totals.Totals`."""
+        return self._sums.classes
+
     def sum(self, column: str) -> Floats:
         """See :class:`weighbridge.evidence.metrics.totals.Totals`."""
         # All of these are sums of whole multiples of one power of two: exact, in whatever order BLAS adds them up.
@@ -69,6 +83,10 @@ class GroupTotals:
     def table(self, codes: str, column: str = "one") -> Floats:
         """See :class:`weighbridge.evidence.metrics.totals.Totals`."""
         return np.asarray(self._drawn @ self._sums.table(codes, column), dtype=np.float64)
+
+    def positives(self, ranking: int) -> Floats:
+        """See :class:`weighbridge.evidence.metrics.totals.Totals`."""
+        return np.asarray(self._drawn @ self._sums.positives(ranking), dtype=np.float64)
 
     def pairs(self, ranking: int) -> Floats:
         """See :class:`weighbridge.evidence.metrics.totals.Totals`."""

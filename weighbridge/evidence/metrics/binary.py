@@ -29,13 +29,13 @@ from weighbridge.settings import OwnMetric
 
 
 def _roc_auc(t: Totals) -> Floats:
-    positive = t.sum("outcome")
+    positive = t.positives(1)
     possible = positive * (t.sum("one") - positive)
     return np.where(possible > 0, ratio(t.pairs(1), possible), np.nan)
 
 
 def _average_precision(t: Totals) -> Floats:
-    positive = t.sum("outcome")
+    positive = t.positives(1)
     return np.where(positive > 0, ratio(t.gained(1), positive), np.nan)
 
 

@@ -83,11 +83,10 @@ def _matthews_corrcoef(t: Totals) -> Floats:
 
 
 def _roc_auc_ovr(t: Totals) -> Floats:
-    outcome = t.table("outcome")
-    total = outcome.sum(axis=1)
     areas = []
-    for number in range(outcome.shape[1]):
-        possible = outcome[:, number] * (total - outcome[:, number])
+    for number in range(t.classes):
+        positive = t.positives(number)
+        possible = positive * (t.sum("one") - positive)
         areas.append(np.where(possible > 0, ratio(t.pairs(number), possible), np.nan))
     return np.asarray(np.mean(areas, axis=0))
 
@@ -130,9 +129,7 @@ class Multiclass(Scored):
         losses: Floats = -np.log(self.p[np.arange(len(self.y)), self.y].clip(epsilon, 1 - epsilon))
         return losses
 
-    def _make_codes(self, name: str) -> tuple[Index, int]:
-        if name == "outcome":
-            return self.y, self.classes
+    def _make_codes(self, name: str) -> tuple[Index, int]:  # noqa: ARG002 - there is only one
         return self.y * self.classes + self.decided, self.classes**2
 
     def _make_ranking(self, number: int) -> Ranking:

@@ -19,7 +19,8 @@ Floats = npt.NDArray[np.float64]
 Array = npt.NDArray[Any]
 Index = npt.NDArray[np.intp]
 _BITS = 50  # of float64's 53; the rest is room for resamples that hold more rows than there are
-_SHORT = 1 << 24  # rows below which 32 bits hold all counts
+_SHORT = 1 << 24  # rows below which 32 bits hold all counts, where weights are of
+_WIDE = 4  # fewer bytes than these
 
 
 def exact(column: npt.ArrayLike) -> Floats:
@@ -92,11 +93,18 @@ def _side_by_side(rows: Index) -> Index | slice:
 class Totals(Protocol):
     """Sums over the rows of one model for *r* weightings; each array is [r] or [r, size]."""
 
+    @property
+    def classes(self) -> int:
+        """Number of classes; 0 for numbers."""
+
     def sum(self, column: str) -> Floats:
         """Weighted sum of a column."""
 
     def table(self, codes: str, column: str = "one") -> Floats:
         """Weighted sum of a column's leading digits for each code, [r, codes]."""
+
+    def positives(self, ranking: int) -> Floats:
+        """Weight of the rows that ought to score high."""
 
     def pairs(self, ranking: int) -> Floats:
         """Weighted count of (positive, negative) pairs whose positive scores higher, ties counted half."""
@@ -110,6 +118,8 @@ class Totals(Protocol):
 
 class Source(Protocol):
     """What a model's rows offer to be summed."""
+
+    classes: int
 
     def column(self, name: str) -> tuple[Floats, ...]:
         """Return a column of numbers as parts [n] that add up to it."""
@@ -140,6 +150,11 @@ class RowTotals:
         self._rows = rows
         self._first = first
 
+    @property
+    def classes(self) -> int:
+        """See :class:`Totals`."""
+        return self._source.classes
+
     @functools.cached_property
     def _floats(self) -> Floats:
         return np.asarray(self._weights, dtype=np.float64)
@@ -150,6 +165,8 @@ class RowTotals:
     def sum(self, column: str) -> Floats:
         """See :class:`Totals`."""
         # Not ``weights @ column``: BLAS adds up in another order with another number of threads.
+        if column == "one":
+            return self._total(self._weights)
         parts = self._column(column)
         return np.array([sum(np.einsum("n,n->", row, part) for part in parts) for row in self._floats])
 
@@ -159,6 +176,10 @@ class RowTotals:
         numbers = numbers if self._rows is None else numbers[self._rows]
         amounts = self._floats if column == "one" else self._floats * self._column(column)[0]
         return np.stack([np.bincount(numbers, row, size) for row in amounts])
+
+    def positives(self, ranking: int) -> Floats:
+        """See :class:`Totals`."""
+        return self._total(self._of(self._source.ranking(ranking).positives))
 
     def pairs(self, ranking: int) -> Floats:
         """See :class:`Totals`."""
@@ -196,11 +217,19 @@ class RowTotals:
         """Return the weights of *rows*, [r, rows]."""
         return self._weights[:, rows] if isinstance(rows, slice) else np.take(self._weights, rows, axis=1)
 
+    def _total(self, weights: Array) -> Floats:
+        return np.asarray(weights.sum(axis=1, dtype=self._kind(weights)), dtype=np.float64)
+
+    def _kind(self, weights: Array) -> type[np.generic]:
+        """Return the type that holds sums of weights: whole numbers, where weights are, are added up much faster."""
+        if weights.dtype.kind == "f":
+            return np.float64
+        return np.int32 if self._weights.shape[1] < _SHORT and weights.dtype.itemsize < _WIDE else np.int64
+
     def _cumulated(self, rows: Index | slice) -> Array:
         """Return the weight of the first 0, 1, 2, … of *rows*, [r, rows + 1]."""
         weights = self._of(rows)
-        whole = np.int32 if weights.shape[1] < _SHORT else np.int64
-        kind = np.float64 if weights.dtype.kind == "f" else whole
+        kind = self._kind(weights)
         sums = np.empty((len(weights), weights.shape[1] + 1), dtype=kind)
         sums[:, 0] = 0
         np.cumsum(weights, axis=1, dtype=kind, out=sums[:, 1:])
