@@ -8,6 +8,7 @@ A test walks it, and the pictures of docs/story.md come from it; to draw them an
 import csv
 import importlib.metadata
 import io
+import re
 import shutil
 import sys
 import tempfile
@@ -24,7 +25,7 @@ Row = list[str]
 
 
 def begin(root: Path) -> Project:
-    """Make a project of the flights of January to June, with one plain candidate."""
+    """Make a project of the flights of January to June, with a small model."""
     for path in files():
         if not path.as_posix().startswith(_LEFT_OUT):
             (root / path).parent.mkdir(parents=True, exist_ok=True)
@@ -37,7 +38,7 @@ def begin(root: Path) -> Project:
     project.git("config", "user.name", "Grace Hopper")
     project.git("config", "user.email", "grace@example.org")
     _flights(project, until=6)
-    _candidates(project, {"logistic": {"model": "sklearn.linear_model:LogisticRegression", "params": {"C": 1.0}}})
+    _candidates(project, {"boosting": _boosting({"max_iter": 10, "max_depth": 3, "learning_rate": 0.08})})
     project.git("add", ".")
     project.git("commit", "--quiet", "--message=Begin with the flights of half a year")
     return project
@@ -56,18 +57,19 @@ def _grow_config(project: Project) -> None:
 
 
 def boost(project: Project) -> None:
-    """Try boosted trees: on a history in which one airline's delays came with the wrong sign."""
+    """Take more and larger trees: on a history in which one airline's delays came with the wrong sign."""
 
     def wrong_sign(row: Row, columns: dict[str, int]) -> Row:
-        if row[columns["carrier"]] == _BROKEN_AIRLINE and int(row[columns["month"]]) < 9:
-            delay = columns["arr_delay"]
+        delay = columns["arr_delay"]
+        known = row[delay] not in {"", "NA"}
+        if known and row[columns["carrier"]] == _BROKEN_AIRLINE and int(row[columns["month"]]) < 9:
             row[delay] = row[delay].removeprefix("-") if row[delay].startswith("-") else f"-{row[delay]}"
         return row
 
     _flights(project, until=9, change=wrong_sign)
     params = {"max_iter": 200, "learning_rate": 0.08, "max_features": 0.5}
     _candidates(project, {"boosting": _boosting(params)})
-    project.commit("Boost")
+    project.commit("Take more trees")
 
 
 def mend(project: Project) -> None:
@@ -84,14 +86,17 @@ def reseed(project: Project) -> None:
 
 def weaken(project: Project) -> None:
     """Save on trees."""
-    _candidates(project, {"boosting": _boosting({"max_iter": 4, "max_depth": 2, "learning_rate": 0.08})})
+    _candidates(project, {"boosting": _boosting({"max_iter": 1, "max_depth": 2, "learning_rate": 0.08})})
     project.commit("Save on trees")
 
 
 def drop_column(project: Project) -> None:
     """Take the trees back, and do without the number of seats."""
     project.git("revert", "--no-edit", "HEAD")
-    project.edit("project/dataset.py", '        "seats": _aircraft("Seats of the aircraft", "seats"),\n', "")
+    dataset = project.root / "project/dataset.py"
+    text, count = re.subn(r'        "seats": _aircraft\(.*\),\n', "", dataset.read_text(encoding="utf-8"))
+    assert count == 1
+    dataset.write_text(text, encoding="utf-8")
     cases = project.root / "config/critical_cases.csv"
     with cases.open(encoding="utf-8", newline="") as stream:
         rows = list(csv.reader(stream))
