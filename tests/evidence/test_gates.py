@@ -3,6 +3,7 @@
 import dataclasses
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -104,8 +105,9 @@ def test_predictions_that_are_no_numbers_are_refused(gate: settings.Gate, side: 
     rows = make_rows(400)
     broken = np.array(getattr(rows, side))
     broken[[7, 9]] = bad
+    changes: dict[str, Any] = {side: broken}
     with pytest.raises(DataError, match=r"2 of 400 .* are NaN or infinite, the first in test row 7"):
-        judge(gate, make_evidence(dataclasses.replace(rows, **{side: broken})))
+        judge(gate, make_evidence(dataclasses.replace(rows, **changes)))
 
 
 def test_test_rows_of_one_class_are_refused() -> None:

@@ -52,7 +52,7 @@ def test_every_budget_of_the_settings_is_measured() -> None:
     (annotation,) = (field.type for field in msgspec.structs.fields(Budget) if field.name == "quantity")
     evidence = with_packaged(cost=COST)
     for quantity in annotation.__args__:
-        limit = {"min": 1e-9} if quantity == "rows_per_second" else {"max": 1e9}
+        limit: Any = {"min": 1e-9} if quantity == "rows_per_second" else {"max": 1e9}
         assert judge(Budget(quantity=quantity, **limit), evidence).verdict == "pass"
 
 
@@ -68,7 +68,8 @@ def test_parameters_are_counted_in_the_graph_where_it_is_known() -> None:
 def test_training_costs_are_in_hours_and_in_money(quantity: Any, value: float) -> None:
     evidence = with_packaged(cost=COST)
     found = judge(Budget(quantity=quantity, max=value), evidence)
-    assert (found.verdict, found.value) == ("pass", pytest.approx(value))
+    assert found.verdict == "pass"
+    assert found.value == pytest.approx(value)
     assert ("(EUR)" in found.rule) is (quantity == "training_price")
     assert judge(Budget(quantity=quantity, max=value / 2), evidence).verdict == "fail"
     unknown = judge(Budget(quantity=quantity, max=9), BESIDE)

@@ -1,0 +1,137 @@
+"""Settings that could never be judged are refused before any job runs."""
+
+from typing import Any
+
+import pytest
+
+from weighbridge import settings
+from weighbridge.errors import SettingsError
+from weighbridge.evidence import gates
+from weighbridge.settings import (
+    Absolute,
+    ApprovalGate,
+    Budget,
+    CalibrationGate,
+    Change,
+    Churn,
+    Clean,
+    DataGate,
+    Documents,
+    GateFile,
+    OwnMetric,
+    Slices,
+)
+
+METRICS = settings.Metrics(names=("roc_auc", "accuracy", "log_loss"))
+
+
+def check(gate: settings.Gate, metrics: settings.Metrics = METRICS, name: str = "it", **cost: Any) -> None:
+    gates.check(GateFile(gates={name: gate}), metrics, settings.Select(), **cost)
+
+
+@pytest.mark.parametrize(
+    "gate",
+    [
+        Absolute(metric="roc_auc", min=0.5),
+        Change(metric="log_loss"),
+        Change(metric="accuracy", test="equivalent", margin=0.1),
+        Slices(metric="accuracy", columns=("a",), crossings=(("a", "b"),), must_pass=({"a": "x"},), max_gap=0.1),
+        CalibrationGate(metric="expected_calibration_error", max=0.1),
+        CalibrationGate(metric="interval_coverage", min=0.9, max=0.99),
+        Churn(cases="config/cases.csv"),
+        Budget(quantity="latency_ms_p95", max=5.0, max_ratio=2.0),
+        Budget(quantity="rows_per_second", min=5.0),
+        DataGate(checks=(), max_psi=0.1),
+        Documents(sections=(), max_age_days=3),
+        ApprovalGate(),
+        Clean(),
+    ],
+)
+def test_settings_that_can_be_judged_are_let_through(gate: settings.Gate) -> None:
+    check(gate)
+
+
+@pytest.mark.parametrize(
+    ("gate", "says"),
+    [
+        (Absolute(metric="roc_auk", min=0.5),
+            "gates.it.metric: found metric that isn't measured: 'roc_auk'; did you mean 'roc_auc'?"),
+        (Change(metric="f1"),
+            "gates.it.metric: found metric that isn't measured: 'f1'; expected one of roc_auc, accuracy, log_loss"),
+        (Slices(metric="f1", columns=("a",)), "gates.it.metric: found metric that isn't measured: 'f1'"),
+        (Absolute(metric="roc_auc"), "gates.it: found neither of min and max; expected exactly one of them"),
+        (Absolute(metric="roc_auc", min=0.1, max=0.2), "gates.it: found both of min and max; expected exactly one"),
+        (Change(metric="roc_auc", test="equivalent"), "expected a margin above 0"),
+        (Slices(metric="roc_auc"), "found none of columns, crossings and must_pass; expected at least one"),
+        (Slices(metric="roc_auc", crossings=(("a", "a"),)), "found crossing ['a', 'a']; expected different columns"),
+        (Slices(metric="roc_auc", columns=("a", "a")), "found columns ['a', 'a']; expected each once"),
+        (Slices(metric="roc_auc", must_pass=({},)), "found an empty slice in must_pass"),
+        (Slices(metric="roc_auc", must_pass=({"a": "x"},), max_gap=0.1), "found max_gap without columns or crossings"),
+        (CalibrationGate(metric="log_loss"), "found log_loss without max; expected max alone"),
+        (CalibrationGate(metric="bias", min=0.1, max=0.2), "found bias with min; expected max alone"),
+        (CalibrationGate(metric="bias", max=-0.1), "found max -0.1; expected a number above 0"),
+        (CalibrationGate(metric="interval_coverage"), "found neither of min and max; expected at least one"),
+        (CalibrationGate(metric="interval_coverage", min=0.9, max=0.8), "expected min below max"),
+        (Churn(), "found none of max_negative_flips, max_times_noise and cases; expected at least one"),
+        (Budget(quantity="size_mib"), "found none of max, min and max_ratio; expected at least one"),
+        (Budget(quantity="size_mib", min=1.0), "found min for size_mib, of which less is better"),
+        (Budget(quantity="rows_per_second", max=1.0), "of which more is better; expected min"),
+        (Budget(quantity="rows_per_second", min=1.0, max_ratio=1.0), "of which more is better; expected min"),
+        (DataGate(checks=()), "found neither checks nor max_psi; expected at least one"),
+        (Documents(sections=()), "found neither sections nor max_age_days; expected at least one"),
+        (ApprovalGate(required_for=()), "found nothing in required_for; expected at least one of"),
+    ],
+)  # fmt: skip
+def test_a_gate_that_could_never_be_judged_is_refused(gate: settings.Gate, says: str) -> None:
+    with pytest.raises(SettingsError) as problem:
+        check(gate)
+    assert says in str(problem.value)
+    assert str(problem.value).startswith("config/gates.yaml: gates.it")
+
+
+def test_all_problems_of_the_settings_are_reported_at_once() -> None:
+    metrics = settings.Metrics(names=("roc_auc", "acuracy", "roc_auc"))
+    file = GateFile(gates={"it": Absolute(metric="roc")})
+    with pytest.raises(SettingsError) as problem:
+        gates.check(file, metrics, settings.Select(metric="brier_score_loss"))
+    lines = str(problem.value).splitlines()
+    assert len(lines) == 5
+    assert lines[0] == "config/config.yaml: metrics.names: found metric 'acuracy'; did you mean 'accuracy'?"
+    assert "select.metric" in lines[1]
+    assert "expected each once" in lines[2]
+    assert "gates.it.metric" in lines[3]
+    assert "found neither of min and max" in lines[4]
+
+
+def test_own_metrics_are_known() -> None:
+    own = {"profit": OwnMetric(function="shop.money:profit")}
+    check(Absolute(metric="profit", min=1.0), settings.Metrics(names=("roc_auc", "profit"), own=own))
+    with pytest.raises(SettingsError, match="'profit'; expected one of roc_auc"):
+        check(Absolute(metric="profit", min=1.0), settings.Metrics(names=("roc_auc",), own=own))
+
+
+def test_an_own_metric_may_not_hide_one_that_is_there() -> None:
+    own = {"accuracy": OwnMetric(function="shop.money:profit")}
+    with pytest.raises(SettingsError, match=r"metrics\.own: found 'accuracy', the name of a metric that is there"):
+        check(Clean(), settings.Metrics(names=("roc_auc", "accuracy"), own=own))
+
+
+def test_the_name_of_the_self_test_is_taken() -> None:
+    with pytest.raises(SettingsError, match=r"gates\.self_test: found the name of the self-test's own result"):
+        check(Clean(), name="self_test")
+
+
+def test_a_limit_on_a_price_takes_a_price() -> None:
+    gate = Budget(quantity="training_price", max=5.0)
+    check(gate)
+    check(gate, cost=settings.Cost(cpu_hour=0.1))
+    with pytest.raises(SettingsError, match=r"cost\.cpu_hour is 0; expected the price of a core for an hour"):
+        check(gate, cost=settings.Cost())
+
+
+def test_the_columns_that_gates_need_are_named_once() -> None:
+    slices = Slices(metric="f1", columns=("a",), crossings=(("a", "b"),), must_pass=({"c": "x"},), group_by="day")
+    file = GateFile(
+        gates={"s": slices, "t": Clean(), "u": Absolute(metric="f1", min=0.1, group_by=""), "v": Change(metric="f1")}
+    )
+    assert gates.columns(file) == {"s": ("a", "b", "c", "day")}
