@@ -130,7 +130,8 @@ class Grouped(Design):
             yield self._by_row(rows)
 
     def _needs_rows(self, model: Scored, name: str) -> bool:
-        return model.needs_rows(name) or (name in model.by_rank and self._groups > MANY_GROUPS)
+        pairs = self._groups**2
+        return model.needs_rows(name) or (name in model.by_rank and pairs > min(MANY_GROUPS**2, len(self._members)))
 
     def _drawn(self, chunk: Chunk) -> Array:
         return counts(chunk.generator(0), chunk.resamples, self._groups)
