@@ -116,6 +116,13 @@ def test_the_last_releases_own_count_holds_more_than_its_ledger(
     assert decisions.count(repository, TEST, "d", last("c", 7), TAG) == 8
 
 
+def test_the_last_release_itself_is_not_counted_again(repository: Path, sh: Sh, last: Callable[..., Manifest]) -> None:
+    decided(repository, "x", OTHER)
+    released(repository, sh, keep_ledger=False)
+    decided(repository, "c")
+    assert decisions.count(repository, TEST, "d", last("c", 2), TAG) == 3
+
+
 def test_a_last_release_that_counted_nothing_is_one_decision(
     repository: Path, sh: Sh, last: Callable[..., Manifest]
 ) -> None:

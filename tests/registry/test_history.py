@@ -116,6 +116,15 @@ def test_who_only_merges_is_no_author_but_whose_work_was_merged_is(released: Pat
     assert found == {"alan@example.org": side, "grace@example.org": main}
 
 
+def test_two_who_made_the_same_change_are_both_authors(released: Path, sh: Sh) -> None:
+    sh(released, "git", "switch", "--quiet", "--create", "side")
+    commit(released, "Same", "config/same.yaml", author=Person("Alan", "alan@example.org"))
+    sh(released, "git", "switch", "--quiet", "main")
+    commit(released, "Same", "config/same.yaml", author=GRACE)
+    sh(released, "git", "merge", "--quiet", "--no-edit", "side")
+    assert set(history.authors(released, ("config",), "flights@v1.0.0")) == {"alan@example.org", "grace@example.org"}
+
+
 def test_a_file_that_was_never_committed_has_no_last_change(repository: Path) -> None:
     (repository / "new.yaml").write_text("x")
     assert history.last_change(repository, "new.yaml") is None

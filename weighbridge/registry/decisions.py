@@ -32,7 +32,7 @@ def count(root: Path, test_sha256: str, content_sha256: str, previous: Manifest 
     if previous.performance.test.test_sha256 != test_sha256:
         return len(here | carried)
     carried.add(previous.artifacts.content_sha256)
-    before = max(previous.gates.test_decisions or 1, len(carried))
+    before = previous.gates.test_decisions or len(carried)
     return before + len(here - carried)
 
 
