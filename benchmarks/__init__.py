@@ -4,5 +4,8 @@
 ``name value goal <= limit ok``, and exits with 1 where a figure falls short. See docs/benchmarks.md.
 """
 
-NAMES = ("trainer", "log_speed", "intervals", "nothing_to_do", "first_run", "overhead", "dvc_repro", "coverage")
+NAMES = (
+    "trainer", "log_speed", "intervals", "nothing_to_do", "first_run", "overhead", "judgement", "dvc_repro", "coverage",
+    "gate_errors",
+)  # fmt: skip
 """The benchmarks, the short ones first."""
