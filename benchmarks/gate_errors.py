@@ -1,6 +1,6 @@
 """How often the gates err: models whose quality is known, judged again and again on fresh rows.
 
-Measured, over 2,000 judgements in each cell, on 500, 2,000, 10,000 and 40,000 independent rows, with decisions of
+Measured: over 2,000 judgements in each cell, on 500, 2,000, 10,000 and 40,000 independent rows, with decisions of
 which 8 % differ from the last release's: the share of models exactly at the margin that pass a ``change`` gate (of
 each test of it: not worse, better, equivalent); the share of equal models that pass with as many rows as the gate says
 it needs; and the share of equal models with 20 equal slices that a ``slices`` gate blocks. Each judgement is that of

@@ -144,6 +144,19 @@ def test_only_the_rule_that_judges_the_broken_slice_is_asked() -> None:
     assert (found.damage, found.caught) == ("labels flipped where site=east", True)
 
 
+def test_a_slice_that_cannot_be_measured_is_not_the_one_that_is_broken() -> None:
+    """The largest slice holds one class, the next one group: the third is broken."""
+    rows = make_rows(4000, old_noise=None)
+    sizes = np.repeat(["first", "second", "third", "rest"], [1600, 1200, 800, 400])
+    y = np.where(sizes == "first", 1, rows.y)
+    days = np.where(sizes == "second", "day0", rows.columns["day"])
+    made = dataclasses.replace(rows, y=y, columns={"size": sizes, "day": days}, group_by="day")
+    gate = Slices(metric="accuracy", columns=("size",), min_rows=500, margin=0.05)
+    (found,) = asked(gate, make_evidence(made))
+    assert (found.damage, found.caught) == ("labels flipped where size=third", True)
+    assert asked(replace(gate, min_rows=1000), make_evidence(made)) == ()
+
+
 def test_several_classes_and_numbers_are_damaged_too() -> None:
     random = np.random.default_rng(4)
     y = random.integers(0, 3, 2000)

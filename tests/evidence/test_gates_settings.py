@@ -62,6 +62,7 @@ def test_settings_that_can_be_judged_are_let_through(gate: settings.Gate) -> Non
         (Absolute(metric="roc_auc"), "gates.it: found neither of min and max; expected exactly one of them"),
         (Absolute(metric="roc_auc", min=0.1, max=0.2), "gates.it: found both of min and max; expected exactly one"),
         (Change(metric="roc_auc", test="equivalent"), "expected a margin above 0"),
+        (Change(metric="roc_auc", confidence=0.5), "found confidence 0.5, no more than a coin's; expected more"),
         (Slices(metric="roc_auc"), "found none of columns, crossings and must_pass; expected at least one"),
         (Slices(metric="roc_auc", crossings=(("a", "a"),)), "found crossing ['a', 'a']; expected different columns"),
         (Slices(metric="roc_auc", columns=("a", "a")), "found columns ['a', 'a']; expected each once"),

@@ -12,6 +12,7 @@ SELF_TEST = "self_test"
 """Name of the result that stands beside the gates' own."""
 
 _SOURCE = "config/gates.yaml"
+_COIN = 0.5
 _KNOWN = tuple(dict.fromkeys(name for metrics in catalogue.METRICS.values() for name in metrics))
 
 
@@ -44,7 +45,7 @@ def check(
         metric = getattr(gate, "metric", None)
         if metric is not None and not isinstance(gate, settings.CalibrationGate):
             problems += _refusals(f"{where}.metric", [(metric, metrics.names)], "metric that isn't measured:")
-        problems += [f"{where}: {problem}" for problem in _CHECKS.get(type(gate), _nothing)(gate)]
+        problems += [f"{where}: {problem}" for problem in problems_of(gate)]
         if cost is not None and isinstance(gate, settings.Budget) and gate.quantity == "training_price":
             problems += [f"{where}: {problem}" for problem in price_problems(cost)]
     if problems:
@@ -69,7 +70,11 @@ def columns(gate_file: settings.GateFile) -> dict[str, tuple[str, ...]]:
 
 def problems_of(gate: settings.Gate) -> list[str]:
     """Return, in words, what of one gate contradicts itself or leaves nothing to judge."""
-    return list(_CHECKS.get(type(gate), _nothing)(gate))
+    confidence: float | None = getattr(gate, "confidence", None)
+    found = list(_CHECKS.get(type(gate), _nothing)(gate))
+    if confidence is not None and confidence <= _COIN:
+        found.append(f"found confidence {confidence:g}, no more than a coin's; expected more than 0.5, such as 0.95")
+    return found
 
 
 def price_problems(cost: settings.Cost) -> Iterator[str]:

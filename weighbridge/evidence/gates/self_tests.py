@@ -2,16 +2,16 @@
 
 Each damaged model is judged as if the undamaged one were the last release, so that it works for a first release too.
 
-===============  =====================================================  =============================================
-kind             damage                                                 says no
-===============  =====================================================  =============================================
-``absolute``     labels flipped                                         by fail or inconclusive
+===============  =========================================================
+kind             damage, to which it has to say fail or inconclusive
+===============  =========================================================
+``absolute``     labels flipped
 ``change``       labels flipped
 ``churn``        labels flipped; not where only critical cases are named
 ``slices``       labels flipped in one slice, a large one
 ``calibration``  probabilities shifted
 ``budget``       latency tripled, with ``max_ratio`` on a latency
-===============  =====================================================  =============================================
+===============  =========================================================
 
 Where a metric doesn't suffer from flipped labels (the recall of a timid model even gains), the gate gets the first
 damage of :data:`.damages.DAMAGES` that makes it worse. Not asked are an absolute budget (a tripled latency may well be
@@ -47,6 +47,7 @@ _BEST_AT_ZERO = "bias"
 def run(gate_file: settings.GateFile, evidence: Evidence) -> tuple[SelfTest, ...]:
     """Return, for each gate that guards against a damage, whether it says no; in the order of the file."""
     refuse_no_gates(gate_file)
+    evidence.rows.require_measurable()
     judged = dict(_judged(gate_file, evidence))
     return tuple(
         SelfTest(gate=name, damage=judged[name][0], caught=judged[name][1] in {FAIL, INCONCLUSIVE})
@@ -107,7 +108,8 @@ def _asked(each: settings.Gate, points: "_Points") -> tuple[str | None, settings
 
 def _broken_slice(name: str, each: settings.Slices, evidence: Evidence) -> Iterator[tuple[str, tuple[str, str]]]:
     """Yield the verdict of a gate on slices on a model that fails in the largest slice of those it judges."""
-    found = slices.largest(each, evidence.rows)
+    as_it_is = Measuring(evidence.rows, min(RESAMPLES, evidence.resamples), ())
+    found = next((one for one in slices.broken(each, evidence.rows) if slices.can_tell(each, as_it_is, one[0])), None)
     if found is None:
         return
     cut, narrowed = found

@@ -5,7 +5,7 @@ all parts (Holm 1979)? Twenty equal parts would else block every second release 
 are asked for more, the proof that there is no such loss. What is too small is listed, and neither passes nor fails.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
@@ -57,26 +57,29 @@ def judge(name: str, gate: settings.Slices, evidence: Evidence, measuring: Measu
     return _result(name, gate, other(evidence), judged, small, untold)
 
 
-def largest(gate: settings.Slices, rows: Rows) -> tuple[cuts.Cut, settings.Slices] | None:
-    """Return, for the self-test, the largest slice that is judged, and the gate narrowed to the rule that judges it.
+def broken(gate: settings.Slices, rows: Rows) -> Iterator[tuple[cuts.Cut, settings.Slices]]:
+    """Yield, for the self-test, slices that are large enough, each with the gate narrowed to the rule that judges it.
 
-    ``None`` where all are too small. A slice of the family is taken before one that must pass, and one of at most half
-    of the rows before any larger: what breaks nearly all rows is no broken slice.
+    The largest come first, those of at most half of the rows before any larger, since what breaks nearly all rows is
+    no broken slice; and those of the family before those that must pass.
     """
     families = [cuts.cuts(rows, columns, gate.min_rows, 0).large for columns in _cutting(gate)]
-    tested = [cut for family in families for cut in family]
-    if tested:
-        cut = max(tested, key=lambda cut: (2 * len(cut.place) <= len(rows), len(cut.place)))
-        return cut, msgspec.structs.replace(gate, must_pass=(), max_gap=None)
-    named = [
-        (cut, where)
-        for cut, where in zip(cuts.must_pass(rows, gate.must_pass), gate.must_pass, strict=True)
-        if len(cut.place) >= gate.min_rows
-    ]
-    if not named:
-        return None
-    cut, where = max(named, key=lambda each: len(each[0].place))
-    return cut, msgspec.structs.replace(gate, columns=(), crossings=(), must_pass=(where,), max_gap=None)
+    for cut in sorted((cut for family in families for cut in family), key=_share_of(len(rows))):
+        yield cut, msgspec.structs.replace(gate, must_pass=(), max_gap=None)
+    named = zip(cuts.must_pass(rows, gate.must_pass), gate.must_pass, strict=True)
+    large = [(cut, where) for cut, where in named if len(cut.place) >= gate.min_rows]
+    for cut, where in sorted(large, key=lambda each: _share_of(len(rows))(each[0])):
+        yield cut, msgspec.structs.replace(gate, columns=(), crossings=(), must_pass=(where,), max_gap=None)
+
+
+def _share_of(rows: int) -> Callable[[cuts.Cut], tuple[bool, int]]:
+    return lambda cut: (2 * len(cut.place) > rows, -len(cut.place))
+
+
+def can_tell(gate: settings.Slices, measuring: Measuring, cut: cuts.Cut) -> bool:
+    """Return whether the metric can be measured on a slice: it holds several classes, and several groups."""
+    asked = Asked(gate=gate, measuring=measuring, group_by=measuring.group_by(gate), lacking=None, upwards=True)
+    return not isinstance(asked.measure(cut)[1], str)
 
 
 def _cutting(gate: settings.Slices) -> list[tuple[str, ...]]:
