@@ -22,7 +22,7 @@ def test_drift_is_found(tmp_path: Path) -> None:
 
 def test_every_key_of_the_configuration_is_on_its_page() -> None:
     page = reference.configuration()
-    for line in ("| `threads` |", "| `kind` | `not_worse` |", "### `candidates.<name>.fit`", "### `data.split`"):
+    for line in ("| `threads` |", "| `kind` | `change` |", "### `candidates.<name>.fit`", "### `data.split`"):
         assert line in page
 
 

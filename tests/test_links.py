@@ -104,7 +104,9 @@ def test_each_key_of_the_configuration_exists(page: Path) -> None:
     sections = {key for key in known if "." not in key}
     for span in _INLINE.findall(prose(page)):
         if re.fullmatch(r"[a-z_]+(\.(<name>|[a-z_]+))+", span) and span.split(".")[0] in sections and not _FILE(span):
-            assert span in known | {f"{key}.<name>" for key in sections}, span
+            assert span in known | {f"{key}.<name>" for key in sections} | {key.rpartition(".")[0] for key in known}, (
+                span
+            )
 
 
 @every_page

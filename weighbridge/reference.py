@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from weighbridge import documents, fields, formats, manifest, settings
+from weighbridge.evidence.catalogue import METRICS
 
 COMMAND = "python -m weighbridge.reference"
 ROOT = Path(__file__).resolve().parent.parent
@@ -44,7 +45,22 @@ def configuration() -> str:
         _settings_page("`config/config.yaml`", settings.Config),
         _settings_page("`config/gates.yaml`", settings.GateFile),
     ]
-    return "\n".join([*head, *(line for page in pages for line in page)])
+    return "\n".join([*head, *(line for page in pages for line in page), *_metrics()])
+
+
+def _metrics() -> Iterator[str]:
+    yield "## Metrics"
+    yield ""
+    yield "By scikit-learn's names where it has them. Projects are binary classifications today; the evidence behind gates"
+    yield "measures the other tasks as well. Metrics of your own: `metrics.own`."
+    yield ""
+    rows = [
+        (f"`{metric.name}`", task, "greater" if metric.greater_is_better else "lower", metric.meaning)
+        for task, metrics in METRICS.items()
+        for metric in metrics.values()
+    ]
+    yield from _table(("metric", "task", "better", "meaning"), rows)
+    yield ""
 
 
 def _settings_page(title: str, root: type[msgspec.Struct]) -> Iterator[str]:

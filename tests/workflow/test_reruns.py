@@ -63,6 +63,11 @@ def swap(path: str, one: str, other: str) -> Change:
     return change
 
 
+def add_cases(project: Project) -> None:
+    project.edit(GATES, "max_negative_flips: 0.2", 'cases: "config/cases.csv"')
+    (project.root / "config/cases.csv").write_text("warmth,age,weight,store,spoiled\n3,3,0,yard,1\n")
+
+
 def touch_all(project: Project) -> None:
     for name in project.git("ls-files").splitlines():
         (project.root / name).touch()
@@ -75,7 +80,13 @@ def touch_raw(project: Project) -> None:
 
 def branch_and_back(project: Project) -> None:
     project.git("switch", "--quiet", "--create", "other")
-    touch = ("project/models.py", "weighbridge/training/models.py", "weighbridge/evidence/metrics.py", CONFIG, GATES)
+    touch = (
+        "project/models.py",
+        "weighbridge/training/models.py",
+        "weighbridge/evidence/metrics/binary.py",
+        CONFIG,
+        GATES,
+    )
     for path in touch:
         project.append(path, "\n# Another branch.\n")
     project.commit("Comment")
@@ -107,6 +118,7 @@ CASES: dict[str, tuple[Change, set[str]]] = {
     "nothing": (lambda _: None, NOTHING),
     # What a gate asks is nothing that a model knows of.
     "a gate's limit": (edit(GATES, "min: 0.6", "min: 0.61"), JUDGE),
+    "critical cases named": (add_cases, WEIGH),
     "a gate removed": (edit(GATES, '  complete:\n    kind: "complete"\n', ""), JUDGE),
     "a comment in gates.yaml": (comment(GATES), NOTHING),
     # Configuration: who sees a value runs again.
@@ -141,8 +153,8 @@ CASES: dict[str, tuple[Change, set[str]]] = {
     "the project's dataset": (comment("project/dataset.py"), FETCH),
     "the engine's training": (comment("weighbridge/training/torch_fit.py"), TRAIN),
     "the engine's export": (comment("weighbridge/training/export.py"), PACKAGE),
-    "the engine's metrics": (comment("weighbridge/evidence/metrics.py"), EVALUATE),
-    "the engine's gates": (comment("weighbridge/evidence/gates.py"), JUDGE),
+    "the engine's metrics": (comment("weighbridge/evidence/metrics/binary.py"), EVALUATE),
+    "the engine's gates": (comment("weighbridge/evidence/gates/slices.py"), JUDGE),
     "the engine's pictures": (comment("weighbridge/evidence/pictures.py"), DRAW),
     "the engine's card": (comment("weighbridge/evidence/card.py"), RELEASE),
     "the engine's settings": (comment("weighbridge/settings.py"), NOTHING),
