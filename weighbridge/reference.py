@@ -51,8 +51,8 @@ def configuration() -> str:
 def _metrics() -> Iterator[str]:
     yield "## Metrics"
     yield ""
-    yield "By scikit-learn's names where it has them. Projects are binary classifications today; the evidence behind gates"
-    yield "measures the other tasks as well. Metrics of your own: `metrics.own`."
+    yield "By scikit-learn's names where it has them. Projects are binary classifications today; the evidence behind"
+    yield "gates measures the other tasks as well. Metrics of your own: `metrics.own`."
     yield ""
     rows = [
         (f"`{metric.name}`", task, "greater" if metric.greater_is_better else "lower", metric.meaning)
