@@ -74,6 +74,19 @@ def test_bounds_enclose_the_middle_ninety_percent() -> None:
     assert few.high > 2.2
 
 
+def test_of_two_bounds_the_more_careful_one_counts() -> None:
+    """Percentiles of skewed samples lean to the wrong side; Student's bound doesn't, and no share ends above 1."""
+    random = np.random.default_rng(1)
+    skewed = random.gamma(2.0, size=100_000)
+    found = bounds(2.0, skewed, 0.95, None)
+    assert found.low == pytest.approx(float(skewed.min()), abs=0.01), "2 - 1.645 * 1.414 < 0"
+    assert found.high == pytest.approx(float(np.quantile(skewed, 0.95)))
+    share = bounds(1.0, np.ones(1000), 0.95, None)
+    assert (share.low, share.high) == (1.0, 1.0)
+    nearly = np.minimum(1.0, 0.99 + 0.01 * random.normal(size=1000))
+    assert bounds(0.99, nearly, 0.95, 3).high == 1.0
+
+
 def test_rows_needed_are_those_of_the_formula() -> None:
     """For a margin of a point and a churn of 8 %: 4,947 rows."""
     churn, rows = 0.08, 1000

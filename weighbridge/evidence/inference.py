@@ -31,6 +31,11 @@ class Bounds(NamedTuple):
 def bounds(value: float, samples: Floats, confidence: float, groups: int | None) -> Bounds:
     """Return *value* between the one-sided bounds that its bootstrap *samples* [resamples] give it.
 
+    Of two bounds the more careful one counts: the percentile of the samples, and the value less (or plus) Student's
+    quantile times the standard error. Where a distribution is skewed or comes in steps, as that of the decisions of a
+    few hundred rows, percentiles lean to the wrong side, and 6.5 % instead of 5 % of the models at the limit would
+    pass. The second bound is kept within the samples, so that no share ends above 1.
+
     Args:
         value: as measured on all rows.
         samples: the same over resamples of the rows.
@@ -42,7 +47,11 @@ def bounds(value: float, samples: Floats, confidence: float, groups: int | None)
     """
     low = bootstrap.bound(samples, confidence, upper=False, groups=groups)
     high = bootstrap.bound(samples, confidence, upper=True, groups=groups)
-    return Bounds(value=value, low=low, high=high, error=standard_error(samples, groups))
+    error = standard_error(samples, groups)
+    reach = quantile(confidence, groups) * error
+    low = min(low, max(value - reach, float(np.nanmin(samples))))
+    high = max(high, min(value + reach, float(np.nanmax(samples))))
+    return Bounds(value=value, low=low, high=high, error=error)
 
 
 def standard_error(samples: Floats, groups: int | None = None) -> float:
