@@ -25,6 +25,7 @@ RUNS = Path("results/runs")
 CHAMPION = Path("results/champion.yaml")
 PACKAGE = Path("results/package.yaml")
 BASELINE = Path("results/baseline")
+BASELINE_ROWS = BASELINE / "rows"
 
 WEIGHING = Path("results/weighing/weighing.yaml")
 PREDICTIONS = Path("results/weighing/predictions.parquet")

@@ -32,6 +32,8 @@ class Baseline(NamedTuple):
     """Probability from which it decides a row to be positive; that of the bundle where not known."""
     onnxruntime: str | None = None
     """The version of onnxruntime that it records."""
+    hint: str = ""
+    """What to say besides where it can't be run on these rows."""
 
 
 def weigh(  # noqa: PLR0913 - all that a weighing depends on, by name
@@ -150,7 +152,7 @@ def _baseline_predictions(baseline: Baseline | None, test: pd.DataFrame) -> tupl
     try:
         return metrics.probabilities(serving.predict(onnx, test), len(test)), ""
     except WeighbridgeError as problem:
-        return None, f"{tag} can't be run on these rows: {problem}"
+        return None, "; ".join(filter(None, [f"{tag} can't be run on these rows: {problem}", baseline.hint]))
 
 
 def _comparison(

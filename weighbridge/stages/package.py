@@ -68,7 +68,7 @@ def run(root: Path, task: PackageTask) -> manifest.Packaged:
         noise=_noise(root, champion, task),
         cost=_cost(root, task),
     )
-    _bring_baseline(root, task.name, baseline)
+    _bring_baseline(root, task.name, baseline, built.interface)
     documents.write_record(root / paths.CHAMPION, {"champion": champion, "seed": seed, "run": record.run})
     documents.write_record(root / paths.PACKAGE, packaged)
     return packaged
@@ -223,7 +223,7 @@ def _releases_beside(
     )
 
 
-def _bring_baseline(root: Path, name: str, baseline: releases.Release | None) -> None:
+def _bring_baseline(root: Path, name: str, baseline: releases.Release | None, interface: manifest.Interface) -> None:
     """Lay the release to beat beside the bundle: its files, and its manifest; an empty folder where there is none.
 
     A clone may have the tag and not the content: then there is the manifest alone.
@@ -243,3 +243,20 @@ def _bring_baseline(root: Path, name: str, baseline: releases.Release | None) ->
     else:
         print(f"to beat: {baseline.tag}")
     documents.write(folder / "manifest.yaml", text)
+    previous = documents.read_record(folder / "manifest.yaml", manifest.Manifest)
+    retired = {each.name for each in previous.interface.inputs} - {each.name for each in interface.inputs}
+    if retired:
+        _bring_rows(root, baseline)
+
+
+def _bring_rows(root: Path, baseline: releases.Release) -> None:
+    """Lay the last release's test rows beside its bundle: they alone have the inputs that were retired since."""
+    folder = root / paths.BASELINE_ROWS
+    try:
+        content.materialise(root, releases.blob(root, str(baseline.tag), paths.PROCESSED_POINTER.as_posix()), folder)
+    except (content.NowhereError, RecordError) as problem:  # as above
+        print(f"the test rows of {baseline.tag} aren't at hand: {problem}")
+        return
+    for path in folder.iterdir():
+        if path.name != paths.split("test").name:
+            path.unlink()

@@ -1,6 +1,7 @@
 """weigh: the bundle, as it ships, measured on the test rows beside the last release."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -8,9 +9,12 @@ from weighbridge import documents, manifest, paths
 from weighbridge.data import tables
 from weighbridge.data.schema import schema_at
 from weighbridge.digest import folder_entries, sha256_file, sha256_folder
-from weighbridge.errors import RecordError
+from weighbridge.errors import DataError, RecordError
 from weighbridge.evidence import cases, drift, golden, weighing
 from weighbridge.tasks import WeighTask
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _RUNTIME = "onnxruntime"
 
@@ -31,14 +35,15 @@ def run(root: Path, task: WeighTask) -> manifest.Weighing:
     onnx = bundle / "model.onnx"
     decided, digests = cases.decide(root, task.cases, onnx, schema, task.metrics.threshold)
     previous = _previous(root, packaged.baseline)
+    test, hint = _with_retired(root, tables.read_split(root, "test", data), schema.id, previous)
     measured, predictions = weighing.weigh(
         onnx=onnx,
-        test=tables.read_split(root, "test", data),
+        test=test,
         schema=schema,
         metrics=task.metrics,
         content_sha256=sha256_folder(folder_entries(bundle)),
         test_sha256=data.splits["test"].sha256,
-        baseline=_baseline(root, packaged.baseline, previous),
+        baseline=_baseline(root, packaged.baseline, previous, hint),
     )
     tables.write_parquet(predictions, root / paths.PREDICTIONS)
     measured = msgspec.structs.replace(
@@ -64,7 +69,38 @@ def _previous(root: Path, release: str | None) -> manifest.Manifest | None:
     return documents.read_record(path, manifest.Manifest)
 
 
-def _baseline(root: Path, release: str | None, previous: manifest.Manifest | None) -> weighing.Baseline | None:
+def _with_retired(
+    root: Path, test: "pd.DataFrame", key: str, previous: manifest.Manifest | None
+) -> tuple["pd.DataFrame", str]:
+    """Return the test rows with the inputs that only the last release has, joined by id from its own test rows.
+
+    Without this a model that does without a column could never be compared with the one before. The second value
+    says why a column could not be had.
+    """
+    retired = [each.name for each in previous.interface.inputs if each.name not in test.columns] if previous else []
+    if previous is None or not retired:
+        return test, ""
+    path = root / paths.BASELINE_ROWS / paths.split("test").name
+    if not path.is_file():
+        return test, "its own test rows aren't at hand: `dvc push` them where they were made"
+    if sha256_file(path) != previous.data.splits["test"].sha256:
+        raise RecordError(f"{path.relative_to(root)}: edited; run 'snakemake --cores all --forcerun package'")
+    try:
+        before = tables.read_parquet(path, [key, *retired]).set_index(key)
+    except DataError as problem:  # it named its rows by another column
+        return test, str(problem)
+    unknown = int((~test[key].isin(before.index)).sum())
+    if unknown:
+        return test, (
+            f"{', '.join(retired)} can be had for its own test rows only, and {unknown} of these {len(test)} rows are "
+            "not among them. Keep data.split as it was for one release, and move it with the next"
+        )
+    return test.join(before, on=key), ""
+
+
+def _baseline(
+    root: Path, release: str | None, previous: manifest.Manifest | None, hint: str
+) -> weighing.Baseline | None:
     if release is None or previous is None:
         return None
     onnx = root / paths.BASELINE / "model.onnx"
@@ -74,6 +110,7 @@ def _baseline(root: Path, release: str | None, previous: manifest.Manifest | Non
         onnx if onnx.is_file() else None,
         threshold=previous.performance.test.threshold,
         onnxruntime=installed.get(_RUNTIME),
+        hint=hint,
     )
 
 
