@@ -631,7 +631,7 @@ class GateResult(Record, frozen=True):
     kind: str
     """Kind of the gate."""
     verdict: str
-    """``pass``, ``fail``, ``inconclusive`` or ``not applicable``."""
+    """``pass``, ``fail``, ``inconclusive``, ``not applicable``; ``needs approval`` where a person's word is missing."""
     rule: str
     """What the gate demands, in words."""
     value: float | None

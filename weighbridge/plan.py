@@ -126,7 +126,7 @@ def _check(settings: Settings, document: documents.Document) -> None:
         raise SettingsError(
             f"{document.where(('card', 'owner'))}: found {config.card.owner!r}; expected 'Name <name@example.org>'"
         )
-    gates.check(settings.gates, config.metrics, config.select)
+    gates.check(settings.gates, config.metrics, config.select, cost=config.cost)
     _check_cases(settings.gates)
 
 
@@ -279,7 +279,7 @@ class Plan:
             gates=self.settings.gates,
             intended_use=self.config.card.intended_use,
             data_schema=self.config.data.schema,
-            metrics=self.config.metrics,
+            own=self.config.metrics.own,
             cost=self.config.cost,
         )
 

@@ -86,7 +86,7 @@ class JudgeTask(Section, frozen=True):
     gates: GateFile
     intended_use: str
     data_schema: ImportPath
-    metrics: Metrics
+    own: dict[str, OwnMetric]
     cost: Cost
 
 

@@ -69,7 +69,7 @@ def decide(root: Path, task: JudgeTask) -> manifest.Verdict:
         data=data,
         weighing=weighing,
         intended_use=task.intended_use,
-        own=task.metrics.own,
+        own=task.own,
     )
     old_gates = _old_gates(previous) if previous else {}
     loosened = gates.loosened(old_gates, plain(task.gates)["gates"]) if previous else ()
@@ -113,7 +113,7 @@ def _rows(root: Path, task: JudgeTask, weighing: manifest.Weighing, data: manife
         thresholds=(threshold, threshold if other is None else other),
         columns={name: columns.labels(joined[name]) for name in wanted},
         group_by=schema.group,
-        own=task.metrics.own,
+        own=task.own,
     )
 
 
