@@ -574,6 +574,8 @@ class Weighing(Record, frozen=True):
     """SHA-256 of each file of critical cases."""
     drift: tuple[Drift, ...] = ()
     """Each feature's distance from the last release's training rows; empty where it can't be told."""
+    outcomes_sha256: str = ""
+    """SHA-256 of the test rows' ids and outcomes, in order of id: the same whatever columns stand beside."""
 
     def flat(self) -> dict[str, float]:
         """Return one number a name, as DVC compares metrics."""

@@ -21,7 +21,7 @@ TAG = "flights@v1.0.0"
 
 def decided(root: Path, content: str, test: str | None = TEST, kind: str = "release") -> None:
     record = {"kind": kind, "status": "rejected", "content_sha256": content, "when": content}
-    ledger.append(root, record | ({"test_sha256": test} if test else {}))
+    ledger.append(root, record | ({"outcomes_sha256": test} if test else {}))
 
 
 def released(root: Path, sh: Sh, *, keep_ledger: bool) -> None:
@@ -42,7 +42,7 @@ def last() -> Callable[..., Manifest]:
 
     def make(content: str, count: int | None, test: str = TEST) -> Manifest:
         gates = msgspec.defstruct("Gates", [("test_decisions", int | None)])(count)
-        weighed = msgspec.defstruct("Weighing", [("test_sha256", str)])(test)
+        weighed = msgspec.defstruct("Weighing", [("outcomes_sha256", str)])(test)
         performance = msgspec.defstruct("Performance", [("test", object)])(weighed)
         artifacts = msgspec.defstruct("Artifacts", [("content_sha256", str)])(content)
         fields = {"gates": gates, "performance": performance, "artifacts": artifacts}
@@ -153,5 +153,5 @@ def test_records_are_written_as_they_are_looked_for(repository: Path) -> None:
     """The search in a commit relies on canonical JSON: no space after the colon."""
     decided(repository, "a")
     (path,) = (repository / ledger.FOLDER).rglob("*.json")
-    assert f'"test_sha256":"{TEST}"' in path.read_text()
+    assert f'"outcomes_sha256":"{TEST}"' in path.read_text()
     assert json.loads(path.read_text())["content_sha256"] == "a"

@@ -1,7 +1,8 @@
 """How often test rows have decided: each bundle that is released or refused on them leaves less for them to prove.
 
-Counted are different bundles. The ledger knows those decided here and, in the last release's commit, those before;
-a clone has no ledger of its own, so the last release's own count goes on where its test rows are the same.
+Test rows are the same where ids and outcomes are, whatever columns stand beside. Counted are different bundles. The
+ledger knows those decided here and, in the last release's commit, those before; a clone has no ledger of its own, so
+the last release's own count goes on where its test rows are the same.
 """
 
 import contextlib
@@ -15,36 +16,36 @@ from weighbridge.manifest import Manifest
 from weighbridge.registry import git, ledger
 
 
-def count(root: Path, test_sha256: str, content_sha256: str, previous: Manifest | None, tag: str | None) -> int:
+def count(root: Path, outcomes_sha256: str, content_sha256: str, previous: Manifest | None, tag: str | None) -> int:
     """Return how many bundles these test rows have decided on, the one with *content_sha256* included.
 
     Args:
         root: the project's root.
-        test_sha256: digest of the test rows' file.
+        outcomes_sha256: digest of the test rows' ids and outcomes.
         content_sha256: digest of the bundle that is decided on now.
         previous: manifest of the last release, ``None`` where there was none.
         tag: its tag.
     """
-    here = {content_sha256, *_bundles((entry.record for entry in ledger.inspect(root)[0]), test_sha256)}
+    here = {content_sha256, *_bundles((entry.record for entry in ledger.inspect(root)[0]), outcomes_sha256)}
     if previous is None or tag is None:
         return len(here)
-    carried = set(_bundles(_carried(root, tag, test_sha256), test_sha256))
-    if previous.performance.test.test_sha256 != test_sha256:
+    carried = set(_bundles(_carried(root, tag, outcomes_sha256), outcomes_sha256))
+    if previous.performance.test.outcomes_sha256 != outcomes_sha256:
         return len(here | carried)
     carried.add(previous.artifacts.content_sha256)
     before = previous.gates.test_decisions or len(carried)
     return before + len(here - carried)
 
 
-def _bundles(records: Iterable[dict[str, Any]], test_sha256: str) -> Iterator[str]:
+def _bundles(records: Iterable[dict[str, Any]], outcomes_sha256: str) -> Iterator[str]:
     for record in records:
-        if record.get("kind") == "release" and record.get("test_sha256") == test_sha256:
+        if record.get("kind") == "release" and record.get("outcomes_sha256") == outcomes_sha256:
             yield str(record.get("content_sha256"))
 
 
-def _carried(root: Path, tag: str, test_sha256: str) -> Iterator[dict[str, Any]]:
+def _carried(root: Path, tag: str, outcomes_sha256: str) -> Iterator[dict[str, Any]]:
     """Yield the records about these test rows that a release's commit holds, by one call of Git."""
-    wanted = f'"test_sha256":"{test_sha256}"'
+    wanted = f'"outcomes_sha256":"{outcomes_sha256}"'
     commit = f"{tag}^{{commit}}"
     options = ("-h", "--no-color", "--no-line-number", "--no-column", "-F")
     found = git.attempt(root, "grep", *options, "-e", wanted, commit, "--", ledger.FOLDER)

@@ -171,8 +171,8 @@ def _finished(
         yield one(kind, kind)
 
 
-def decided(root: Path, test_sha256: str, plan: Ahead) -> int:
+def decided(root: Path, outcomes_sha256: str, plan: Ahead) -> int:
     """Return how many bundles the test rows with this digest have decided on, this one included."""
     packaged = plan.packaged
     content = packaged.artifacts.content_sha256
-    return decisions.count(root, test_sha256, content, plan.previous, packaged.baseline)
+    return decisions.count(root, outcomes_sha256, content, plan.previous, packaged.baseline)

@@ -65,7 +65,7 @@ def _prepared(root: Path, task: ReleaseTask, plan: Plan, seen: Evidence) -> mani
     draft = assembly.assemble(root, task, seen, ahead.derived, assembly.code_section(root, sources, dirty))
     known = finishing.Known(manifest.missing_fields(draft), dirty, task.config.card, finishing.today())
     judged = finishing.finish(root, task.gates, ahead, known)
-    count = finishing.decided(root, seen.weighing.test_sha256, ahead)
+    count = finishing.decided(root, seen.weighing.outcomes_sha256, ahead)
     return msgspec.structs.replace(draft, gates=msgspec.structs.replace(judged, test_decisions=count))
 
 
@@ -127,7 +127,7 @@ def _decision(seen: Evidence, status: str, when: str) -> dict[str, object]:
         "status": status,
         "run": seen.packaged.run,
         "content_sha256": seen.packaged.artifacts.content_sha256,
-        "test_sha256": seen.weighing.test_sha256,
+        "outcomes_sha256": seen.weighing.outcomes_sha256,
         "when": when,
     }
 

@@ -8,7 +8,7 @@ import msgspec
 from weighbridge import documents, manifest, paths
 from weighbridge.data import tables
 from weighbridge.data.schema import schema_at
-from weighbridge.digest import folder_entries, sha256_file, sha256_folder
+from weighbridge.digest import folder_entries, sha256_bytes, sha256_file, sha256_folder
 from weighbridge.errors import DataError, RecordError
 from weighbridge.evidence import cases, drift, golden, weighing
 from weighbridge.tasks import WeighTask
@@ -49,6 +49,7 @@ def run(root: Path, task: WeighTask) -> manifest.Weighing:
     measured = msgspec.structs.replace(
         measured,
         predictions_sha256=sha256_file(root / paths.PREDICTIONS),
+        outcomes_sha256=_outcomes(predictions),
         golden=golden.repeat(onnx, bundle / "golden.json"),
         cases=decided,
         cases_sha256=digests,
@@ -57,6 +58,12 @@ def run(root: Path, task: WeighTask) -> manifest.Weighing:
     documents.write_record(root / paths.METRICS, measured.flat())
     documents.write_record(root / paths.WEIGHING, measured)
     return measured
+
+
+def _outcomes(predictions: "pd.DataFrame") -> str:
+    """Return a digest of ids and outcomes: what names these test rows, whichever columns they have."""
+    rows = predictions[["id", "target"]].sort_values("id")
+    return sha256_bytes(rows.to_csv(index=False, lineterminator="\n").encode())
 
 
 def _previous(root: Path, release: str | None) -> manifest.Manifest | None:

@@ -102,7 +102,7 @@ def _next(root: Path, settings: Settings) -> NextVersion:
         needs_approval=ahead.needed,
         approved=tuple(words for words in ahead.needed if words not in lacking),
         problems=checked.problems,
-        test_decisions=finishing.decided(root, seen.weighing.test_sha256, ahead),
+        test_decisions=finishing.decided(root, seen.weighing.outcomes_sha256, ahead),
     )
 
 
