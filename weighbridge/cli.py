@@ -216,6 +216,15 @@ def _record_failure(root: Path, stage: str, options: dict[str, Any], message: st
     _record(root, entry | {key: value for key, value in options.items() if key in {"candidate", "seed"}})
 
 
+def _record_evidence(root: Path, path: Path) -> None:
+    """Put the digest of what a stage wrote on record: the release compares."""
+    from weighbridge.digest import sha256_file
+    from weighbridge.registry.ledger import EVIDENCE
+
+    written = {"file": path.as_posix(), "sha256": sha256_file(root / path)}
+    _record(root, {"kind": EVIDENCE, "status": "written"} | written)
+
+
 def _record(root: Path, entry: dict[str, Any]) -> None:
     """Put an attempt on record; where that fails, what it did and what it says still stand."""
     from weighbridge.documents import utc_now
@@ -300,6 +309,7 @@ def evaluate(root: Path, settings: str, candidate: str, seed: int) -> None:
 @_stage
 def package(root: Path, settings: str) -> None:
     """Stage: choose the champion and make the bundle that ships."""
+    from weighbridge.paths import PACKAGE
     from weighbridge.tasks import PackageTask, decode
 
     task = decode(settings, PackageTask)
@@ -307,11 +317,13 @@ def package(root: Path, settings: str) -> None:
     from weighbridge.stages import package as stage
 
     stage.run(root, task)
+    _record_evidence(root, PACKAGE)
 
 
 @_stage
 def weigh(root: Path, settings: str) -> None:
     """Stage: measure the bundle on the test rows, beside the last release."""
+    from weighbridge.paths import WEIGHING
     from weighbridge.tasks import WeighTask, decode
 
     task = decode(settings, WeighTask)
@@ -319,6 +331,7 @@ def weigh(root: Path, settings: str) -> None:
     from weighbridge.stages import weigh as stage
 
     stage.run(root, task)
+    _record_evidence(root, WEIGHING)
 
 
 @_stage

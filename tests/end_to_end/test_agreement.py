@@ -1,5 +1,6 @@
 """Before a tag is made, all records must be about one thing; what Snakemake's times don't show is found here."""
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -50,10 +51,35 @@ def forge_verdict(project: Project) -> None:
     (project.root / "results/verdict.yaml").write_text(verdict.replace('verdict: "fail"', 'verdict: "pass"'))
 
 
+def forge_last_release(project: Project) -> None:
+    """Say that the last release asked for less, so that nothing seems loosened; and judge by that."""
+    project.edit("config/gates.yaml", "min: 0.6", "min: 0.5")
+    project.commit("Ask for less")
+    project.edit("results/baseline/manifest.yaml", "min: 0.6\n", "min: 0.5\n")
+    judged_again(project)
+    assert "loosened: []" in project.read("results/verdict.yaml")
+
+
+def forge_latency(project: Project) -> None:
+    """Ask for the impossible, and say that it was reached; and judge by that."""
+    path = project.root / "results/weighing/weighing.yaml"
+    text, count = re.subn(r"latency_ms_p95: .*", "latency_ms_p95: 0.00001", path.read_text(), count=1)
+    assert count == 1
+    path.write_text(text)
+    judged_again(project)
+
+
+def judged_again(project: Project) -> None:
+    assert project.stage("judge").code == 0
+    assert project.stage("draw").code == 0
+
+
 CASES: dict[str, tuple[Callable[[Project], None], str, str]] = {
     "older pointer": (lambda p: check_out(p, "models/small.dvc"), "models/small.dvc: found", "package"),
     "older plot": (lambda p: check_out(p, "models/plots/roc.csv"), "models/plots/roc.csv: found", "draw"),
     "forged verdict": (forge_verdict, "verdict in results/verdict.yaml: found pass, expected fail", "judge"),
+    "forged last release": (forge_last_release, "results/baseline/manifest.yaml: found", "package"),
+    "forged latency": (forge_latency, "results/weighing/weighing.yaml (edited?)", "weigh"),
     "other parameters": (lambda p: commit(p, "C: 0.01", "C: 0.5"), "parameters of the champion", "train"),
     "other seeds": (
         lambda p: commit(p, "seeds: [0, 1]", "seeds: [0]"),

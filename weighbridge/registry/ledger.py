@@ -21,6 +21,8 @@ from weighbridge.digest import canonical_json
 from weighbridge.errors import RecordError
 
 FOLDER = "runs"
+EVIDENCE = "evidence"
+"""Kind of the records that name a file which later stages rest on, with its digest."""
 _FILE = re.compile(r"([0-9a-f]{64})\.json")
 
 

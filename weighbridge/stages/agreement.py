@@ -15,9 +15,9 @@ from weighbridge import documents, manifest, paths
 from weighbridge.digest import folder_entries, sha256_file, sha256_folder
 from weighbridge.errors import RecordError
 from weighbridge.plan import Plan
-from weighbridge.registry import content
+from weighbridge.registry import content, ledger, releases
 from weighbridge.settings import Config
-from weighbridge.stages import judge
+from weighbridge.stages import baseline, judge
 from weighbridge.tasks import JudgeTask, decode, plain
 
 
@@ -102,9 +102,40 @@ def _files(root: Path, name: str, seen: Evidence) -> Iterator[_Claim]:
     yield _Claim(str(paths.PROCESSED_POINTER), _pointed(root / paths.PROCESSED_POINTER), processed, "package")
     yield _Claim(str(test), sha256_file(root / test), seen.data.splits["test"].sha256, "preprocess")
     yield _Claim(f"test rows in {paths.WEIGHING}", weighing.test_sha256, seen.data.splits["test"].sha256, "weigh")
+    yield from _recorded(root)
+    yield from _baseline(root, packaged.baseline)
+    for file, digest in weighing.cases_sha256.items():
+        found = sha256_file(root / file) if (root / file).is_file() else None
+        yield _Claim(f"{file} (of critical cases)", found, digest, "weigh")
     expected = _pointed(root / paths.RAW_POINTER)
     if content.folder_address(root / paths.RAW)[0] == expected:  # else they are uncommitted, which is told as such
         yield _Claim(f"raw files in {paths.PROFILE}", seen.data.raw.dvc, expected, "fetch")
+
+
+def _recorded(root: Path) -> Iterator[_Claim]:
+    """What was measured is what the ledger says of it: an edited latency is no latency."""
+    known = {
+        (entry.record.get("file"), entry.record.get("sha256"))
+        for entry in ledger.read(root)
+        if entry.record.get("kind") == ledger.EVIDENCE
+    }
+    for path, stage in ((paths.PACKAGE, "package"), (paths.WEIGHING, "weigh")):
+        found = sha256_file(root / path)
+        expected = found if (path.as_posix(), found) in known else "a file that the ledger knows"
+        yield _Claim(f"{path} (edited?)", found, expected, stage)
+
+
+def _baseline(root: Path, release: str | None) -> Iterator[_Claim]:
+    """The last release beside the bundle is the one that its tag names."""
+    if release is None:
+        return
+    previous = releases.find(root, release)
+    found = sha256_file(root / baseline.MANIFEST) if (root / baseline.MANIFEST).is_file() else None
+    yield _Claim(str(baseline.MANIFEST), found, previous.notes.manifest_sha256, "package")
+    if (root / baseline.MODEL).is_file():
+        files = releases.manifest_of(root, previous).artifacts.files
+        expected = next((file.sha256 for file in files if file.path == baseline.MODEL.name), None)
+        yield _Claim(str(baseline.MODEL), sha256_file(root / baseline.MODEL), expected, "package")
 
 
 def _plots(root: Path) -> Iterator[_Claim]:

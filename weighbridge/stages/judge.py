@@ -13,11 +13,13 @@ from weighbridge import documents, manifest, paths, settings
 from weighbridge.data import columns, tables
 from weighbridge.data.schema import Schema, schema_at
 from weighbridge.digest import sha256_file, sha256_json
-from weighbridge.errors import DataError, RecordError, SettingsError
+from weighbridge.errors import DataError, SettingsError
 from weighbridge.evidence import gates, statement, verdict_page, version
 from weighbridge.evidence.rows import Rows
+from weighbridge.stages import baseline
 from weighbridge.tasks import JudgeTask, plain
 
+_OF_TEST = "test:"
 _AGAIN = "run 'snakemake --cores all --forcerun weigh'"
 
 
@@ -49,7 +51,7 @@ def decide(root: Path, task: JudgeTask) -> manifest.Verdict:
     data = documents.read_record(root / paths.PROFILE, manifest.DataSection)
     folder = root / paths.run(packaged.champion, packaged.seed)
     run_record = documents.read_record(folder / "run.yaml", manifest.RunRecord)
-    previous = _previous(root, packaged.baseline)
+    previous = baseline.read(root, packaged.baseline)
     evidence = gates.Evidence(
         rows=_rows(root, task, weighing, data),
         weighing=weighing,
@@ -111,7 +113,7 @@ def _rows(root: Path, task: JudgeTask, weighing: manifest.Weighing, data: manife
         new=joined["probability"].to_numpy(),
         old=joined["baseline"].to_numpy() if compared else None,
         thresholds=(threshold, threshold if other is None else other),
-        columns={name: columns.labels(joined[name]) for name in wanted},
+        columns={name: columns.labels(joined[_OF_TEST + name]) for name in wanted},
         group_by=schema.group,
         own=task.own,
     )
@@ -172,25 +174,13 @@ def _joined(predictions: pd.DataFrame, test: pd.DataFrame, schema: Schema) -> pd
             f"{paths.PREDICTIONS} and {paths.split('test')} can't be joined by id: {'; '.join(problems)}. "
             f"{_AGAIN.capitalize()}"
         )
-    renamed = test.rename(columns={schema.target: "__target"}).drop(columns=schema.id)
-    renamed.index = right
-    joined = predictions[["id", "target", "probability", "baseline"]].join(renamed, on="id")
-    unlike = int((joined["target"] != joined["__target"]).sum())
+    beside = test.drop(columns=schema.id).add_prefix(_OF_TEST)  # a feature may be called "baseline"
+    beside.index = right
+    joined = predictions[["id", "target", "probability", "baseline"]].join(beside, on="id")
+    unlike = int((joined["target"] != joined[_OF_TEST + schema.target]).sum())
     if unlike:
         raise DataError(f"{paths.PREDICTIONS}: {unlike} outcomes differ from those of the test rows; {_AGAIN}")
     return joined
-
-
-def _previous(root: Path, baseline: str | None) -> manifest.Manifest | None:
-    """Return the manifest of the release to beat; without one there is no earlier version to count from."""
-    if not baseline:
-        return None
-    path = root / paths.BASELINE / "manifest.yaml"
-    if not path.is_file():
-        raise RecordError(
-            f"{paths.BASELINE}: no manifest of {baseline}; run 'snakemake --cores all --forcerun package'"
-        )
-    return documents.read_record(path, manifest.Manifest)
 
 
 def _old_gates(previous: manifest.Manifest) -> dict[str, object]:

@@ -11,6 +11,7 @@ from weighbridge.data.schema import schema_at
 from weighbridge.digest import folder_entries, sha256_bytes, sha256_file, sha256_folder
 from weighbridge.errors import DataError, RecordError
 from weighbridge.evidence import cases, drift, golden, weighing
+from weighbridge.stages import baseline
 from weighbridge.tasks import WeighTask
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def run(root: Path, task: WeighTask) -> manifest.Weighing:
     bundle = root / paths.bundle(task.name)
     onnx = bundle / "model.onnx"
     decided, digests = cases.decide(root, task.cases, onnx, schema, task.metrics.threshold)
-    previous = _previous(root, packaged.baseline)
+    previous = baseline.read(root, packaged.baseline)
     test, hint = _with_retired(root, tables.read_split(root, "test", data), schema.id, previous)
     measured, predictions = weighing.weigh(
         onnx=onnx,
@@ -64,16 +65,6 @@ def _outcomes(predictions: "pd.DataFrame") -> str:
     """Return a digest of ids and outcomes: what names these test rows, whichever columns they have."""
     rows = predictions[["id", "target"]].sort_values("id")
     return sha256_bytes(rows.to_csv(index=False, lineterminator="\n").encode())
-
-
-def _previous(root: Path, release: str | None) -> manifest.Manifest | None:
-    """Return the last release's manifest; ``None`` before the first."""
-    if release is None:
-        return None
-    path = root / paths.BASELINE / "manifest.yaml"
-    if not path.is_file():
-        raise RecordError(f"{paths.BASELINE}: no manifest of {release}; run 'snakemake --cores all --forcerun package'")
-    return documents.read_record(path, manifest.Manifest)
 
 
 def _with_retired(
@@ -110,7 +101,7 @@ def _baseline(
 ) -> weighing.Baseline | None:
     if release is None or previous is None:
         return None
-    onnx = root / paths.BASELINE / "model.onnx"
+    onnx = root / baseline.MODEL
     installed = {one.name: one.version for one in previous.environment.distributions}
     return weighing.Baseline(
         release,

@@ -125,7 +125,8 @@ def _primary(lines: list[ReleaseLine]) -> str | None:
 
 def _run_lines(root: Path) -> list[RunLine]:
     """Return the ledger's runs and those that only lie in ``results/`` so far, newest first."""
-    recorded = [_from_ledger(entry.record) for entry in ledger.inspect(root)[0]]
+    entries = ledger.inspect(root)[0]
+    recorded = [_from_ledger(one.record) for one in entries if one.record.get("kind") != ledger.EVIDENCE]
     known = {line.run for line in recorded}
     local = [line for line in _in_results(root) if line.run not in known]
     # The ledger's own order settles what one second leaves open.
