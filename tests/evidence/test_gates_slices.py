@@ -81,26 +81,69 @@ def test_what_is_too_small_is_listed_and_counted_and_never_dropped() -> None:
     assert small[-1].name == f"shop ({alone - 20} more)"
     assert sum(part.rows or 0 for part in small) == alone
     assert {part.reason for part in small[:-1]} == {"fewer than 500 rows"}
-    assert (found.verdict, found.reason) == ("pass", f"{alone} slices are too small, or can't be measured")
+    assert (found.verdict, found.reason) == ("pass", f"{alone} slices are too small to be judged")
 
 
 def test_where_every_slice_is_too_small_nothing_is_proven() -> None:
     found = judge(replace(BY_SITE, min_rows=5000), EQUAL)
     assert found.verdict == "inconclusive"
-    assert found.reason.startswith("no slice can be judged: none with 5000 rows can be measured; 4 slices are")
+    assert found.reason.startswith("no slice can be judged: none has 5000 rows; lower min_rows")
 
 
-def test_a_slice_of_one_class_or_one_group_is_listed() -> None:
+def one_class(old_noise: float | None = 0.3) -> Rows:
+    rows = make_rows(4000, old_noise=old_noise)
+    return dataclasses.replace(rows, y=np.where(rows.columns["site"] == "east", 1, rows.y))
+
+
+def test_a_large_slice_of_one_class_blocks_and_says_what_to_take() -> None:
+    evidence = make_evidence(one_class())
+    ranking = Slices(metric="roc_auc", columns=("site",), min_rows=500, margin=0.02)
+    found = judge(ranking, evidence)
+    assert (found.verdict, parts(found, "inconclusive")) == ("inconclusive", ["site=east"])
+    rows = named(found, "site=east").rows
+    assert found.reason == (
+        f"site=east: roc_auc can't be measured here, all {rows} outcomes are 1; take accuracy, which needs no second "
+        f"class, or list it only by a min_rows above {rows}"
+    )
+    assert judge(BY_SITE, evidence).verdict == "pass", "accuracy is known of one class as well"
+    listed = judge(replace(ranking, min_rows=(rows or 0) + 1), evidence)
+    assert named(listed, "site=east").reason.startswith("fewer than")
+    must = judge(Slices(metric="roc_auc", must_pass=({"site": "east"},), min_rows=500, margin=0.5), evidence)
+    assert (must.verdict, "take accuracy" in must.reason) == ("inconclusive", True)
+
+
+def test_accuracy_on_a_slice_of_one_class_finds_harm() -> None:
+    rows = one_class()
+    east = rows.columns["site"] == "east"
+    for group_by in (None, "day"):
+        worse = dataclasses.replace(rows, new=np.where(east, 0.9 * rows.new, rows.new) * np.where(east, 0.5, 1.0))
+        worse = dataclasses.replace(worse, group_by=group_by)
+        found = judge(BY_SITE, make_evidence(worse))
+        assert (found.verdict, parts(found, "fail")) == ("fail", ["site=east"])
+        assert found.value == np.mean(worse.new[east] >= 0.5)
+
+
+def test_a_large_slice_of_one_group_blocks() -> None:
     rows = make_rows(4000)
-    one = rows.columns["site"] == "east"
-    same = dataclasses.replace(rows, y=np.where(one, 1, rows.y))
-    found = judge(BY_SITE, make_evidence(same))
-    assert (found.verdict, parts(found, "inconclusive")) == ("pass", ["site=east"])
-    days = np.where(one, "day0", rows.columns["day"])
+    days = np.where(rows.columns["site"] == "east", "day0", rows.columns["day"])
     grouped = dataclasses.replace(rows, columns={**rows.columns, "day": days}, group_by="day")
     found = judge(BY_SITE, make_evidence(grouped))
-    assert (found.verdict, parts(found, "inconclusive")) == ("pass", ["site=east"])
-    assert named(found, "site=east").reason
+    assert (found.verdict, parts(found, "inconclusive")) == ("inconclusive", ["site=east"])
+    assert "group by another column than day, or list it only by a min_rows above" in found.reason
+
+
+def test_a_first_release_asks_nothing_of_slices_that_cannot_be_compared() -> None:
+    small = judge(replace(BY_SITE, min_rows=5000), FIRST)
+    assert (small.verdict, small.reason) == (
+        "not applicable",
+        "there is no earlier release; 4 slices are too small to be judged",
+    )
+    ranking = Slices(metric="roc_auc", columns=("site",), min_rows=500)
+    untold = make_evidence(one_class(old_noise=None))
+    assert judge(ranking, untold).verdict == "not applicable"
+    gap = judge(replace(ranking, max_gap=0.5), untold)
+    assert (gap.verdict, parts(gap, "inconclusive")) == ("inconclusive", ["gap over site"])
+    assert "site=east: roc_auc can't be measured here" in gap.reason
 
 
 def test_crossings_cut_by_several_columns_together() -> None:
@@ -182,9 +225,22 @@ def test_a_gap_that_is_proven_fails() -> None:
     assert found.short_by == pytest.approx((found.value or 0) - 0.1)
 
 
-def test_a_gap_takes_two_slices() -> None:
+@pytest.mark.parametrize("evidence", [FIRST, EQUAL], ids=["first", "later"])
+def test_a_gap_that_cannot_be_measured_is_no_pass(evidence: Evidence) -> None:
     gate = Slices(metric="accuracy", columns=("shop",), min_rows=500, max_gap=0.1)
-    assert named(judge(gate, FIRST), "gap over shop").verdict == "not applicable"
+    found = judge(gate, evidence)
+    assert (found.verdict, named(found, "gap over shop").verdict) == ("inconclusive", "inconclusive")
+    assert "gap over shop: 1 of its slices can be measured, two are needed; lower min_rows, now 500" in found.reason
+    assert judge(replace(gate, min_rows=9000), evidence).verdict == "inconclusive"
+
+
+def test_a_proven_gap_fails_beside_a_slice_that_cannot_be_measured() -> None:
+    rows = one_class()
+    west = rows.columns["site"] == "west"
+    evidence = make_evidence(dataclasses.replace(rows, new=np.where(west, 1 - rows.new, rows.new), old=None))
+    evidence = dataclasses.replace(evidence, weighing=FIRST.weighing)
+    gate = Slices(metric="roc_auc", columns=("site",), min_rows=500, max_gap=0.1)
+    assert judge(gate, evidence).verdict == "fail"
 
 
 def test_a_release_that_cannot_be_compared_is_no_proof() -> None:

@@ -9,12 +9,13 @@ from weighbridge.errors import DataError
 from weighbridge.evidence.gates import gaps
 from weighbridge.evidence.gates.cuts import Cut
 from weighbridge.evidence.gates.limits import NO_NUMBER, compare
-from weighbridge.evidence.gates.measuring import Measured, Measuring, distance_from_best
+from weighbridge.evidence.gates.measuring import ALWAYS_TOLD, Measured, Measuring, distance_from_best
 from weighbridge.evidence.gates.results import FAIL, INCONCLUSIVE, NOT_APPLICABLE, PASS, part
 from weighbridge.evidence.inference import Bounds, chance, holm, rows_needed
 from weighbridge.manifest import GatePart
 
 _TWO = 2
+_WHYS = 2
 _NOTHING = (INCONCLUSIVE, "there is nothing to compare with")
 Measurable = tuple[Cut, Measured | str]
 """A part of the rows with what was measured on it, or why nothing could be."""
@@ -26,7 +27,6 @@ class Judged:
 
     Attributes:
         part: for the record.
-        decides: whether it can stand in the way; a part of the family that is too small is only listed.
         bound: the end of its interval that counts.
         limit: what that is held against.
         excess: by how much the value is worse than the limit.
@@ -34,7 +34,6 @@ class Judged:
     """
 
     part: GatePart
-    decides: bool = True
     bound: float | None = None
     limit: float | None = None
     excess: float = 0.0
@@ -58,9 +57,19 @@ class Asked:
         try:
             found = self.measuring.part(self.gate.metric, self.group_by, cut.place)
             found.value(self.gate.confidence)
+            if self.lacking is None and found.old is not None:
+                found.difference(self.gate.confidence)
         except DataError as problem:  # one class or one group: there is nothing to vary
-            return cut, str(problem).partition(";")[0]
+            said = str(problem).partition(";")[0]
+            return cut, f"{self.gate.metric} can't be measured here, {said}; {self._remedy(cut)}"
         return cut, distance_from_best(self.gate.metric, found)
+
+    def _remedy(self, cut: Cut) -> str:
+        groups = self.measuring.groups(self.group_by, cut.place)
+        if groups is not None and groups < _TWO:
+            return f"group by another column than {self.group_by}"
+        decides = self.measuring.rows.task != "regression" and self.gate.metric != ALWAYS_TOLD
+        return f"take {ALWAYS_TOLD}, which needs no second class" if decides else "take more test rows"
 
     def change(self, measured: Measured | str) -> Bounds | None:
         """Return the part's difference between its bounds; ``None`` where there is nothing to compare with."""
@@ -102,7 +111,7 @@ def tested(asked: Asked, family: Sequence[Measurable]) -> list[Judged]:
     found = []
     for (cut, measured), change in zip(family, changes, strict=True):
         if isinstance(measured, str):
-            found.append(dataclasses.replace(_untold(cut, INCONCLUSIVE, measured), decides=False))
+            found.append(_unmeasured(asked, cut, measured))
         elif change is None:
             reason = asked.lacking or _NOTHING
             found.append(_told(asked, cut, reason[0], measured, None, reason=reason[1]))
@@ -110,6 +119,13 @@ def tested(asked: Asked, family: Sequence[Measurable]) -> list[Judged]:
             own, adjusted = next(chances)
             found.append(_harm(asked, cut, measured, change, own, float(adjusted)))
     return found
+
+
+def _unmeasured(asked: Asked, cut: Cut, why: str) -> Judged:
+    """Let a part that is large enough and can't be measured stand in the way, where there is anything to hold it to."""
+    if asked.lacking is not None and asked.lacking[0] == NOT_APPLICABLE:
+        return _untold(cut, *asked.lacking)
+    return _untold(cut, INCONCLUSIVE, f"{why}, or list it only by a min_rows above {len(cut.place)}")
 
 
 def _harm(  # noqa: PLR0913, PLR0917 - a part and its test
@@ -123,21 +139,26 @@ def _harm(  # noqa: PLR0913, PLR0917 - a part and its test
 
 
 def gap(asked: Asked, limit: float, by: str, family: Sequence[Measurable]) -> Judged:
-    """Judge the gap between the parts by one cut, of this model alone."""
+    """Judge the gap between the parts by one cut, of this model alone; one that can't be measured is no pass."""
     name = f"gap over {by}"
     known = [(cut, measured) for cut, measured in family if not isinstance(measured, str)]
+    unknown = [(cut, measured) for cut, measured in family if isinstance(measured, str)]
     if len(known) < _TWO:
-        reason = f"{len(known)} of its slices can be measured, two are needed"
-        return Judged(part(name, NOT_APPLICABLE, reason))
+        reason = (
+            f"{len(known)} of its slices can be measured, two are needed; lower min_rows, now {asked.gate.min_rows}, "
+            "take more test rows, or cut by another column"
+        )
+        return Judged(part(name, INCONCLUSIVE, "; ".join([reason, *_whys(unknown)])))
     found = gaps.gap([measured for _, measured in known], asked.gate.confidence, asked.measuring.groups(asked.group_by))
     verdict, _ = compare(found, ceiling=limit)
     low, *_, high = sorted(known, key=lambda each: each[1].new[0])
     rows = sum(len(cut.place) for cut, _ in known)
+    span = f"from {low[0].name} ({low[1].new[0]:.4g}) to {high[0].name} ({high[1].new[0]:.4g})"
     return Judged(
         part(
             name,
-            verdict,
-            f"from {low[0].name} ({low[1].new[0]:.4g}) to {high[0].name} ({high[1].new[0]:.4g})",
+            INCONCLUSIVE if verdict == PASS and unknown else verdict,
+            "; ".join([span, *_whys(unknown)]),
             rows=rows,
             value=found.value,
             low=found.low,
@@ -146,8 +167,13 @@ def gap(asked: Asked, limit: float, by: str, family: Sequence[Measurable]) -> Ju
         bound=found.high,
         limit=limit,
         excess=found.value - limit,
-        needed=rows_needed(rows, found.error, limit - found.value, asked.gate.confidence),
+        needed=None if unknown else rows_needed(rows, found.error, limit - found.value, asked.gate.confidence),
     )
+
+
+def _whys(unknown: Sequence[tuple[Cut, str]]) -> list[str]:
+    more = [f"and {len(unknown) - _WHYS} more"] if len(unknown) > _WHYS else []
+    return [*(f"{cut.name}: {why}" for cut, why in unknown[:_WHYS]), *more]
 
 
 def _untold(cut: Cut, found: str, reason: str) -> Judged:

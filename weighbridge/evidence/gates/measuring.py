@@ -12,6 +12,8 @@ from weighbridge.evidence import bootstrap, catalogue
 from weighbridge.evidence.inference import Bounds, Floats, bounds
 from weighbridge.evidence.rows import Mask, Numbers, Rows
 
+ALWAYS_TOLD = "accuracy"
+"""The metric of decisions that rows of one class have as well."""
 _BEST_AT_ZERO = "bias"
 Measurement = tuple[dict[str, float], dict[str, Floats]]
 """Values, and samples [resamples], by metric."""
@@ -121,10 +123,26 @@ class Measuring:
         """Return *metric* on the rows at *place*.
 
         Raises:
-            DataError: where these hold one class or one group only, or can't be measured.
+            DataError: where these hold one class (but for accuracy) or one group only, or can't be measured.
         """
+        if metric == ALWAYS_TOLD and self.one_class(place):
+            return self._measured(metric, self._right(group_by, place), len(place), self.groups(group_by, place))
         found = self._measure([self.known(metric)], group_by, place, paired=self.rows.old is not None)
         return self._measured(metric, found, len(place), self.groups(group_by, place))
+
+    def one_class(self, place: Numbers) -> bool:
+        """Return whether the rows at *place* are all of one class."""
+        outcomes = self.rows.y[place]
+        return self.rows.task != "regression" and bool(np.all(outcomes == outcomes[0]))
+
+    def _right(self, group_by: str | None, place: Numbers) -> tuple[Measurement, ...]:
+        """Return the share of right decisions, of both models over the same resamples."""
+        right = [(each == self.rows.y)[place] for each in self.rows.decisions() if each is not None]
+        groups = None if group_by is None else self.rows.coded(group_by).numbers[place]
+        values, samples = bootstrap.means(np.stack(right), groups, self.resamples, 0)
+        return tuple(
+            ({ALWAYS_TOLD: float(value)}, {ALWAYS_TOLD: drawn}) for value, drawn in zip(values, samples, strict=True)
+        )
 
     def _measure(
         self, names: list[str], group_by: str | None, place: Numbers | None, *, paired: bool

@@ -2,7 +2,8 @@
 
 Each part that is large enough is tested for harm: is its loss beyond the margin more than chance, over the family of
 all parts (Holm 1979)? Twenty equal parts would else block every second release of equal models. Parts that must pass
-are asked for more, the proof that there is no such loss. What is too small is listed, and neither passes nor fails.
+are asked for more, the proof that there is no such loss. What is too small is listed, and neither passes nor fails;
+what is large enough and can't be measured is inconclusive.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -53,7 +54,9 @@ def judge(name: str, gate: settings.Slices, evidence: Evidence, measuring: Measu
         judged += [harm.gap(asked, gate.max_gap, family.by, found) for family, found in pairs]
     judged += harm.tested(asked, [each for found in measured for each in found])
     small = [each for family in families for each in _small(family, gate.min_rows)]
-    untold = sum(family.small_count for family in families) + sum(not each.decides for each in judged)
+    if not judged and asked.lacking is not None and asked.lacking[0] == NOT_APPLICABLE:
+        judged = [Judged(part(f"by {_by(gate)}", *asked.lacking))]
+    untold = sum(family.small_count for family in families)
     return _result(name, gate, other(evidence), judged, small, untold)
 
 
@@ -77,13 +80,19 @@ def _share_of(rows: int) -> Callable[[cuts.Cut], tuple[bool, int]]:
 
 
 def can_tell(gate: settings.Slices, measuring: Measuring, cut: cuts.Cut) -> bool:
-    """Return whether the metric can be measured on a slice: it holds several classes, and several groups."""
+    """Return whether a slice can be broken and measured: it holds several classes, and several groups."""
+    if measuring.one_class(cut.place):
+        return False
     asked = Asked(gate=gate, measuring=measuring, group_by=measuring.group_by(gate), lacking=None, upwards=True)
     return not isinstance(asked.measure(cut)[1], str)
 
 
 def _cutting(gate: settings.Slices) -> list[tuple[str, ...]]:
     return [*((column,) for column in gate.columns), *gate.crossings]
+
+
+def _by(gate: settings.Slices) -> str:
+    return ", ".join(" and ".join(columns) for columns in _cutting(gate))
 
 
 def _small(family: cuts.Cuts, min_rows: int) -> list[GatePart]:
@@ -99,10 +108,9 @@ def _small(family: cuts.Cuts, min_rows: int) -> list[GatePart]:
 def _result(  # noqa: PLR0913, PLR0917 - the parts by how they were judged
     name: str, gate: settings.Slices, release: str, judged: Sequence[Judged], small: list[GatePart], untold: int
 ) -> GateResult:
-    deciding = [each for each in judged if each.decides]
-    overall = worst(each.part.verdict for each in deciding) if deciding else INCONCLUSIVE
+    overall = worst(each.part.verdict for each in judged) if judged else INCONCLUSIVE
     leading = max(
-        (each for each in deciding if each.part.verdict == overall),
+        (each for each in judged if each.part.verdict == overall),
         key=lambda each: (-1.0 if each.part.p is None else -each.part.p, each.excess),
         default=Judged(part("", overall)),
     )
@@ -112,7 +120,7 @@ def _result(  # noqa: PLR0913, PLR0917 - the parts by how they were judged
         KIND,
         _rule(gate, release),
         overall,
-        _reason(deciding, overall, untold, gate),
+        _reason(judged, overall, untold, gate),
         value=shown.value,
         baseline=shown.baseline,
         difference=shown.difference,
@@ -128,7 +136,7 @@ def _result(  # noqa: PLR0913, PLR0917 - the parts by how they were judged
 
 
 def _rule(gate: settings.Slices, release: str) -> str:
-    by = ", ".join(" and ".join(columns) for columns in _cutting(gate))
+    by = _by(gate)
     confidence = f"{100 * gate.confidence:g} % confidence"
     found = []
     if by:
@@ -144,15 +152,15 @@ def _rule(gate: settings.Slices, release: str) -> str:
     return "; ".join(found)
 
 
-def _reason(deciding: Sequence[Judged], overall: str, untold: int, gate: settings.Slices) -> str:
-    told = [f"{each.part.name}: {each.part.reason}" for each in deciding if each.part.verdict == overall]
+def _reason(judged: Sequence[Judged], overall: str, untold: int, gate: settings.Slices) -> str:
+    told = [f"{each.part.name}: {each.part.reason}" for each in judged if each.part.verdict == overall]
     if overall == PASS:
         told = []
     elif overall == NOT_APPLICABLE:
-        told = list(dict.fromkeys(each.part.reason for each in deciding))
-    elif not deciding:
-        told = [f"no slice can be judged: none with {gate.min_rows} rows can be measured"]
+        told = list(dict.fromkeys(each.part.reason for each in judged))
+    elif not judged:
+        told = [f"no slice can be judged: none has {gate.min_rows} rows; lower min_rows, or take more test rows"]
     more = [f"and {len(told) - _SHOWN} more"] if len(told) > _SHOWN else []
     count = f"{untold} slices are" if untold > 1 else "1 slice is"
-    small = [f"{count} too small, or can't be measured"] if untold else []
+    small = [f"{count} too small to be judged"] if untold else []
     return "; ".join([*told[:_SHOWN], *more, *small])
