@@ -69,4 +69,4 @@ def _bundles(count: int) -> str:
 def _next_step(judged: Gates, dirty: tuple[str, ...]) -> str:
     if dirty:
         return "Commit these files and run snakemake again."
-    return _APPROVE if judged.verdict == "needs approval" else f"See {paths.VERDICT} and {paths.FIGURES}."
+    return _APPROVE if judged.verdict == "needs approval" else f"See {paths.VERDICT_PAGE} and {paths.FIGURES}."

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from weighbridge.evidence.gates import NOT_APPLICABLE
 from weighbridge.manifest import Manifest, RunRecord
 from weighbridge.registry import git
 from weighbridge.views import reference
@@ -281,7 +282,9 @@ def _gates(old: Manifest, new: Manifest) -> Iterator[Difference]:
         if one is None or other is None:
             yield Difference(what=f"gate {name}", old=one and one.rule, new=other and other.rule)
         else:
-            yield from _fields(one, other, "kind verdict rule limit", prefix=f"gate {name}: ")
+            # Where one of them did not apply (a first release), there is no limit to compare; rules name releases.
+            fields = "kind verdict" if NOT_APPLICABLE in {one.verdict, other.verdict} else "kind verdict limit"
+            yield from _fields(one, other, fields, prefix=f"gate {name}: ")
 
 
 def _size(old: Manifest, new: Manifest) -> Iterator[Difference]:
