@@ -102,6 +102,36 @@ def test_a_file_in_which_no_gate_looks_at_predictions_fails() -> None:
     assert "flipped labels would be released" in result.reason
 
 
+def test_a_file_that_guards_nothing_but_latency_fails() -> None:
+    budget = Budget(quantity="latency_ms_p95", max_ratio=2.0)
+    tests = asked(budget)
+    result = gates.self_test_gate(tests)
+    assert [test.caught for test in tests] == [True]
+    assert (result.verdict, len(result.parts)) == ("fail", 1)
+    assert "no gate looks at what the model predicts" in result.reason
+    both = gates.self_test_gate(asked(replace(budget, max_ratio=9.0)))
+    assert "gate it lets a model through with latency tripled" in both.reason
+    file = GateFile(gates={"quick": budget, "a": Absolute(metric="roc_auc", min=0.7)})
+    assert gates.self_test_gate(gates.self_test(file, FIRST)).verdict == "pass"
+
+
+@pytest.mark.parametrize("evidence", [FIRST, LATER], ids=["first", "later"])
+def test_a_gap_is_asked_by_itself(evidence: Evidence) -> None:
+    sharp, blunt = (asked(replace(SITES, max_gap=gap), evidence) for gap in (0.2, 0.9))
+    assert [test.damage for test in sharp] == [
+        "labels flipped where site=south",
+        "labels flipped where site=south (max_gap)",
+    ]
+    assert [test.caught for test in sharp] == [True, True]
+    assert [test.caught for test in blunt] == [True, False]
+    assert "lets a model through with labels flipped where site=south (max_gap)" in gates.self_test_gate(blunt).reason
+
+
+def test_a_gap_that_says_no_anyway_claims_nothing() -> None:
+    assert len(asked(replace(SITES, max_gap=0.001))) == 1
+    assert len(asked(replace(SITES, columns=("shop",), max_gap=0.2))) == 1, "one slice has no gap"
+
+
 def test_a_pass_says_how_many_were_caught() -> None:
     file = GateFile(gates={"tidy": Clean(), "a": Absolute(metric="roc_auc", min=0.7), "s": SITES, "b": SITES})
     tests = gates.self_test(file, FIRST)

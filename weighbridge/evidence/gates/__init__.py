@@ -42,7 +42,7 @@ from weighbridge.evidence.gates.checks import check, columns
 from weighbridge.evidence.gates.documents import documents_gate
 from weighbridge.evidence.gates.evidence import Evidence
 from weighbridge.evidence.gates.finished import clean_gate, complete_gate
-from weighbridge.evidence.gates.loosening import loosened
+from weighbridge.evidence.gates.loosening import loosened, loosened_beside
 from weighbridge.evidence.gates.results import (
     AT_RELEASE,
     FAIL,
@@ -73,6 +73,7 @@ __all__ = [
     "documents_gate",
     "judge",
     "loosened",
+    "loosened_beside",
     "needs_approval",
     "self_test",
     "self_test_gate",
@@ -110,7 +111,7 @@ def self_test(gate_file: settings.GateFile, evidence: Evidence) -> tuple[SelfTes
 
 
 def self_test_gate(tests: tuple[SelfTest, ...]) -> GateResult:
-    """Return the self-test as one more result: it fails where a gate let its damage through, or none guards at all."""
+    """Return the self-test as one more result: it fails where a gate missed its damage, or none guards predictions."""
     from weighbridge.evidence.gates import self_tests  # here and not above: numpy
 
     return self_tests.gate(tests)

@@ -2,20 +2,21 @@
 
 Each damaged model is judged as if the undamaged one were the last release, so that it works for a first release too.
 
-===============  =========================================================
+===============  ============================================================================================
 kind             damage, to which it has to say fail or inconclusive
-===============  =========================================================
+===============  ============================================================================================
 ``absolute``     labels flipped
 ``change``       labels flipped
 ``churn``        labels flipped; not where only critical cases are named
-``slices``       labels flipped in one slice, a large one
+``slices``       labels flipped in one slice, a large one; once more for ``max_gap`` alone, where there is one
 ``calibration``  probabilities shifted
-``budget``       latency tripled, with ``max_ratio`` on a latency
-===============  =========================================================
+``budget``       latency tripled, with ``max_ratio`` on a latency or ``min_ratio`` on the throughput
+===============  ============================================================================================
 
 Where a metric doesn't suffer from flipped labels (the recall of a timid model even gains), the gate gets the first
 damage of :data:`.damages.DAMAGES` that makes it worse. Not asked are an absolute budget (a tripled latency may well be
-within it), an ``absolute`` gate that limits a metric from its good side, and kinds that don't look at predictions.
+within it), an ``absolute`` gate that limits a metric from its good side, a gap that is too wide already or that the
+damage narrows, and kinds that don't look at predictions. At least one gate has to notice damaged predictions.
 """
 
 import dataclasses
@@ -29,6 +30,7 @@ from weighbridge import manifest, settings
 from weighbridge.evidence import catalogue, metrics
 from weighbridge.evidence.gates import damages, judging, slices
 from weighbridge.evidence.gates.checks import SELF_TEST
+from weighbridge.evidence.gates.cuts import Cut
 from weighbridge.evidence.gates.evidence import Evidence
 from weighbridge.evidence.gates.measuring import Measuring, refuse_no_gates
 from weighbridge.evidence.gates.results import FAIL, INCONCLUSIVE, PASS, counted, part, result
@@ -48,26 +50,32 @@ def run(gate_file: settings.GateFile, evidence: Evidence) -> tuple[SelfTest, ...
     """Return, for each gate that guards against a damage, whether it says no; in the order of the file."""
     refuse_no_gates(gate_file)
     evidence.rows.require_measurable()
-    judged = dict(_judged(gate_file, evidence))
+    judged = list(_judged(gate_file, evidence))
     return tuple(
-        SelfTest(gate=name, damage=judged[name][0], caught=judged[name][1] in {FAIL, INCONCLUSIVE})
+        SelfTest(gate=name, damage=damage, caught=found in {FAIL, INCONCLUSIVE})
         for name in gate_file.gates
-        if name in judged
+        for tested, (damage, found) in judged
+        if tested == name
     )
 
 
 def gate(tests: tuple[SelfTest, ...]) -> GateResult:
-    """Return the self-test as one more result: it fails where a gate let its damage through, or none guards at all."""
+    """Return the self-test as one more result: it fails where a gate missed its damage, or none guards predictions.
+
+    A latency that is noticed is no such guard.
+    """
     missed = [test for test in tests if not test.caught]
     parts = tuple(part(f"{test.gate}: {test.damage}", PASS if test.caught else FAIL) for test in tests)
-    if not tests:
-        reason = (
+    named = "; ".join(f"gate {test.gate} lets a model through with {test.damage}" for test in missed)
+    reason = f"{named}. Tighten its limit" if missed else f"{len(tests)} of {len(tests)} damaged models were refused"
+    if all(test.damage == damages.TRIPLED for test in tests):
+        blind = (
             "no gate looks at what the model predicts, so that flipped labels would be released; add one of kind "
             "absolute, change, slices, calibration or churn"
         )
-        return result(SELF_TEST, SELF_TEST, _RULE, FAIL, reason, limit=0.0)
-    named = "; ".join(f"gate {test.gate} lets a model through with {test.damage}" for test in missed)
-    reason = f"{named}. Tighten its limit" if missed else f"{len(tests)} of {len(tests)} damaged models were refused"
+        reason = f"{blind}; {reason}" if missed else blind
+        if not missed:
+            return result(SELF_TEST, SELF_TEST, _RULE, FAIL, reason, limit=0.0, parts=parts)
     return msgspec.structs.replace(counted(SELF_TEST, SELF_TEST, _RULE, len(missed), reason), parts=parts)
 
 
@@ -78,6 +86,7 @@ def _judged(gate_file: settings.GateFile, evidence: Evidence) -> Iterator[tuple[
     for name, each in gate_file.gates.items():
         if isinstance(each, settings.Slices):
             yield from _broken_slice(name, each, evidence)
+            yield from _broken_gap(name, each, evidence)
         else:
             damage, narrowed = _asked(each, points)
             if damage is not None:
@@ -113,12 +122,47 @@ def _broken_slice(name: str, each: settings.Slices, evidence: Evidence) -> Itera
     if found is None:
         return
     cut, narrowed = found
+    damage, broken = _broken_in(cut, each.metric, evidence)
+    yield name, (f"{damage} where {cut.name}", _verdict(name, narrowed, broken).verdict)
+
+
+def _broken_gap(name: str, each: settings.Slices, evidence: Evidence) -> Iterator[tuple[str, tuple[str, str]]]:
+    """Yield the verdict of ``max_gap`` alone, where it lets the undamaged model through and the damage widens it."""
+    if each.max_gap is None:
+        return
+    alone = _without_release(dataclasses.replace(evidence, resamples=min(RESAMPLES, evidence.resamples)))
+    as_it_is = Measuring(alone.rows, alone.resamples, ())
+    spread = slices.spread(each, evidence.rows)
+    found = next((one for one in spread if slices.can_tell(each, as_it_is, one[0])), None)
+    if found is None:
+        return
+    cut, narrowed = found
+    damage, broken = _broken_in(cut, each.metric, evidence)
+    before, after = (_verdict(name, narrowed, one) for one in (alone, _without_release(broken)))
+    if before.verdict == PASS and (before.value or 0.0) < (after.value or 0.0):
+        yield name, (f"{damage} where {cut.name} (max_gap)", after.verdict)
+
+
+def _broken_in(cut: Cut, metric: str, evidence: Evidence) -> tuple[str, Evidence]:
+    """Return the damage that makes *metric* worse in a slice, and evidence of a model that is damaged there."""
     part_of = np.zeros(len(evidence.rows), dtype=np.bool_)
     part_of[cut.place] = True
-    damage = _Points(evidence.rows.part(part_of)).worse(each.metric)
-    broken = _damaged(evidence, damage, cut.place)
-    measuring = Measuring(broken.rows, broken.resamples, ())
-    yield name, (f"{damage} where {cut.name}", slices.judge(name, narrowed, broken, measuring).verdict)
+    damage = _Points(evidence.rows.part(part_of)).worse(metric)
+    return damage, _damaged(evidence, damage, cut.place)
+
+
+def _verdict(name: str, narrowed: settings.Slices, evidence: Evidence) -> GateResult:
+    return slices.judge(name, narrowed, evidence, Measuring(evidence.rows, evidence.resamples, ()))
+
+
+def _without_release(evidence: Evidence) -> Evidence:
+    """Return evidence as of a first release, where of a gate on slices only the gap is judged."""
+    rows = evidence.rows
+    return dataclasses.replace(
+        evidence,
+        rows=rows.with_new(rows.new, None, rows.thresholds),
+        weighing=msgspec.structs.replace(evidence.weighing, comparison=None),
+    )
 
 
 class _Points:

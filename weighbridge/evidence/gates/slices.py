@@ -75,6 +75,17 @@ def broken(gate: settings.Slices, rows: Rows) -> Iterator[tuple[cuts.Cut, settin
         yield cut, msgspec.structs.replace(gate, columns=(), crossings=(), must_pass=(where,), max_gap=None)
 
 
+def spread(gate: settings.Slices, rows: Rows) -> Iterator[tuple[cuts.Cut, settings.Slices]]:
+    """Yield slices as :func:`broken` does, each with the gate narrowed to the gap over the columns that cut it."""
+    for columns in _cutting(gate):
+        one = len(columns) == 1
+        narrowed = msgspec.structs.replace(
+            gate, columns=columns if one else (), crossings=() if one else (columns,), must_pass=()
+        )
+        for cut in sorted(cuts.cuts(rows, columns, gate.min_rows, 0).large, key=_share_of(len(rows))):
+            yield cut, narrowed
+
+
 def _share_of(rows: int) -> Callable[[cuts.Cut], tuple[bool, int]]:
     return lambda cut: (2 * len(cut.place) > rows, -len(cut.place))
 
