@@ -81,7 +81,8 @@ def test_peoples_own_settings_change_nothing(released: Path, sh: Sh) -> None:
     (released / ".mailmap").write_text("Somebody <else@example.org> <grace@example.org>\n")
     found = commit(released, "Ein ü\n\nSemver: minor", "config/a.yaml", author=GRACE)
     assert history.trailers(released, "Semver", "flights@v1.0.0") == ((found, "minor"),)
-    assert history.authors(released, ("config",), "flights@v1.0.0") == {"grace@example.org": found}
+    both = {"grace@example.org": found, "else@example.org": found}
+    assert history.authors(released, ("config",), "flights@v1.0.0") == both
     assert history.last_change(released, "config/a.yaml") == (found, GRACE)
 
 
@@ -114,6 +115,58 @@ def test_who_only_merges_is_no_author_but_whose_work_was_merged_is(released: Pat
     sh(released, "git", "merge", "--quiet", "--no-edit", "side")
     found = history.authors(released, ("config",), "flights@v1.0.0")
     assert found == {"alan@example.org": side, "grace@example.org": main}
+
+
+MERGER = Person("Merger", "merger@example.org")
+
+
+def merge(root: Path, author: Person, files: dict[str, str]) -> str:
+    """Merge ``side`` as *author*, with *files* written before the merge is committed."""
+    env = {**os.environ, "GIT_AUTHOR_NAME": author.name, "GIT_AUTHOR_EMAIL": author.email}
+    subprocess.run(["git", "merge", "--no-commit", "--no-ff", "side"], cwd=root, check=False, capture_output=True)
+    for name, text in files.items():
+        (root / name).write_text(text)
+    for command in (["add", "."], ["commit", "--quiet", "--message=Merge"]):
+        subprocess.run(["git", *command], cwd=root, env=env, check=True, capture_output=True)
+    done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=True)
+    return done.stdout[:10]
+
+
+def diverged(root: Path, sh: Sh, name: str, side: str, main: str) -> None:
+    """Let Alan write a file on ``side`` and Grace on ``main``."""
+    sh(root, "git", "switch", "--quiet", "--create", "side")
+    commit(root, side, name, author=Person("Alan", "alan@example.org"))
+    sh(root, "git", "switch", "--quiet", "main")
+    commit(root, main, name, author=GRACE)
+
+
+@pytest.mark.parametrize("files", [{"config/a.yaml": "by hand"}, {"config/a.yaml": "one", "config/new.yaml": "mine"}])
+def test_who_changes_files_in_a_merge_is_an_author(released: Path, sh: Sh, files: dict[str, str]) -> None:
+    diverged(released, sh, "config/a.yaml", "one", "two")
+    made = merge(released, MERGER, files)
+    assert history.authors(released, ("config",), "flights@v1.0.0")["merger@example.org"] == made
+
+
+def test_a_merge_that_changes_other_files_makes_no_author_of_these(released: Path, sh: Sh) -> None:
+    diverged(released, sh, "docs/a.md", "one", "two")
+    commit(released, "More", "config/a.yaml", author=GRACE)
+    merge(released, MERGER, {"docs/a.md": "by hand"})
+    assert set(history.authors(released, ("config",), "flights@v1.0.0")) == {"grace@example.org"}
+
+
+def test_a_clean_merge_of_one_file_makes_nobody_an_author(released: Path, sh: Sh) -> None:
+    lines = [f"line {number}" for number in range(30)]
+    commit(released, "\n".join(lines), "config/long.yaml", author=GRACE)
+    diverged(released, sh, "config/long.yaml", "\n".join(["first", *lines[1:]]), "\n".join([*lines[:-1], "last"]))
+    merge(released, MERGER, {})
+    assert set(history.authors(released, ("config",), "flights@v1.0.0")) == {"alan@example.org", "grace@example.org"}
+
+
+def test_co_authors_are_known_by_the_mailmap_too(released: Path) -> None:
+    (released / ".mailmap").write_text("Alan <alan@example.org> <turing@example.org>\n")
+    commit(released, "One\n\nCo-authored-by: T <turing@example.org>", "config/a.yaml", author=GRACE)
+    found = history.authors(released, ("config",), "flights@v1.0.0")
+    assert {"alan@example.org", "turing@example.org"} <= set(found)
 
 
 def test_two_who_made_the_same_change_are_both_authors(released: Path, sh: Sh) -> None:

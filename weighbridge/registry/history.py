@@ -94,19 +94,40 @@ def _log(root: Path, form: str, *arguments: str) -> list[str]:
 def authors(root: Path, paths: tuple[str, ...], since: str | None) -> dict[str, str]:
     """Return the newest commit of each author, by address, who touched *paths* since the release *since*.
 
-    Authors are those of the commits, and those that ``Co-authored-by`` names; who only merged isn't one.
+    Authors are those of the commits, and those that ``Co-authored-by`` names; who merged is one where the merge holds
+    what none of the merged commits has, such as a conflict resolved by hand. Each is there by the address of the
+    commit and by that which ``.mailmap`` gives instead, so that no entry there takes an author away. Committers
+    aren't asked: who applies another's patch didn't write it.
 
     Raises:
         SetupError: where the history isn't all there.
     """
-    form = "%H%x00%ae%x00%(trailers:key=Co-authored-by,valueonly,unfold,separator=%x1f)%x00"
-    cells = _log(root, form, "--no-merges", *_since(root, since), "--", *paths)
+    form = "%H%x00%P%x00%ae%x00%aE%x00%(trailers:key=Co-authored-by,valueonly,unfold,separator=%x1f)%x00"
+    cells = iter(_log(root, form, *_since(root, since), "--", *paths))
     found: dict[str, str] = {}
-    for commit, email, others in zip(cells[::3], cells[1::3], cells[2::3], strict=False):
+    # The last group is short: what follows the last commit is no commit.
+    for commit, parents, email, mapped, others in zip(cells, cells, cells, cells, cells, strict=False):
+        identity = commit.strip()
+        if len(parents.split()) > 1 and not _merged_by_hand(root, identity, paths):
+            continue
         people = [parse_person(other) for other in others.split("\x1f")]
-        for address in (email, *(person.email for person in people if person)):
-            found.setdefault(same_address(address), commit.strip()[:_SHORT])
+        named = (address for person in people if person for address in addresses(root, person))
+        for address in (same_address(email), same_address(mapped), *named):
+            found.setdefault(address, identity[:_SHORT])
     return found
+
+
+def _merged_by_hand(root: Path, commit: str, paths: tuple[str, ...]) -> bool:
+    """Return whether a merge holds changes of its own in *paths*: lines that differ from each parent's."""
+    fixed = ("--cc", "--no-commit-id", "--no-ext-diff", "--no-textconv", "--ignore-submodules=none")
+    return bool(git.run(root, "diff-tree", *fixed, commit, "--", *paths).strip())
+
+
+def addresses(root: Path, person: Person) -> tuple[str, ...]:
+    """Return the addresses that a person goes by, as they are compared: their own, and that of ``.mailmap``."""
+    asked = git.attempt(root, "check-mailmap", str(person))
+    mapped = None if asked.returncode else parse_person(asked.stdout.decode("utf-8", "replace"))
+    return tuple(dict.fromkeys((person.key, *([mapped.key] if mapped else []))))
 
 
 def last_change(root: Path, path: str) -> Change | None:
