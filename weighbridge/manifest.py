@@ -686,6 +686,10 @@ class Approval(Record, frozen=True):
     """Why."""
     when: str
     """When (UTC)."""
+    gates_sha256: str = ""
+    """SHA-256 of the gates' settings at the time; with others it no longer counts."""
+    test_sha256: str = ""
+    """SHA-256 of the test rows' file at the time; with others it no longer counts."""
 
 
 class Gates(Record, frozen=True):

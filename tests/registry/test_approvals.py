@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -21,6 +22,7 @@ from weighbridge.registry.history import Person
 Sh = Callable[..., str]
 BUNDLE, OTHER = "4a5e1e4baab89f3a" + "0" * 48, "b" * 64
 GRACE = Person("Grace Hopper", "grace@example.org")
+SUBJECT = approvals.Subject(BUNDLE, "c" * 64, "d" * 64)
 NEEDED = ("major: a new major version", "loosened: ranks: min went from 0.7 to 0.6")
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 WORDS = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"], exclude_characters="<>"), min_size=1)
@@ -30,7 +32,7 @@ NAMES = WORDS.map(str.strip).filter(bool)
 def approval(approver: Person = GRACE, **changes: object) -> Approval:
     values = {
         "content_sha256": BUNDLE, "approver": str(approver), "approves": NEEDED, "reason": "Agreed with the users",
-        "when": "2026-01-31T12:00:00Z",
+        "when": "2026-01-31T12:00:00Z", "gates_sha256": SUBJECT.gates_sha256, "test_sha256": SUBJECT.test_sha256,
     }  # fmt: skip
     return msgspec.convert({**values, **changes}, Approval)
 
@@ -49,7 +51,7 @@ def given_by(root: Path, approver: Person = GRACE, author: Person | None = None,
 
 
 def only_problem(root: Path, barred: dict[str, str] | None = None) -> str:
-    found = approvals.verify(root, BUNDLE, barred or {})
+    found = approvals.verify(root, SUBJECT, barred or {})
     assert found.approvals == ()
     assert found.lacking(NEEDED) == NEEDED
     assert len(found.problems) == 1
@@ -59,34 +61,34 @@ def only_problem(root: Path, barred: dict[str, str] | None = None) -> str:
 def test_a_committed_approval_counts(repository: Path) -> None:
     file = given_by(repository)
     assert file == Path("approvals/4a5e1e4baab89f3a-grace@example.org.yaml")
-    found = approvals.verify(repository, BUNDLE, {"ada@example.org": "is an author"})
+    found = approvals.verify(repository, SUBJECT, {"ada@example.org": "is an author"})
     assert found.lacking(NEEDED) == ()
     assert found == ((approval(),), ())
 
 
 def test_no_approval_leaves_all_to_be_approved(repository: Path) -> None:
-    found = approvals.verify(repository, BUNDLE, {})
+    found = approvals.verify(repository, SUBJECT, {})
     assert found.lacking(NEEDED) == NEEDED
     assert found == ((), ())
 
 
 def test_the_exact_words_count(repository: Path) -> None:
     given_by(repository, approves=[NEEDED[0], NEEDED[1].upper()])
-    assert approvals.verify(repository, BUNDLE, {}).lacking(NEEDED) == NEEDED[1:]
+    assert approvals.verify(repository, SUBJECT, {}).lacking(NEEDED) == NEEDED[1:]
 
 
 def test_several_people_may_share_what_is_to_approve(repository: Path) -> None:
     alan = Person("Alan", "alan@example.org")
     given_by(repository, approves=NEEDED[:1])
     given_by(repository, alan, approves=NEEDED[1:])
-    found = approvals.verify(repository, BUNDLE, {})
+    found = approvals.verify(repository, SUBJECT, {})
     assert {each.approver for each in found.approvals} == {str(GRACE), str(alan)}
     assert found.lacking(NEEDED) == ()
 
 
 def test_the_approval_of_another_bundle_is_left_alone(repository: Path) -> None:
     given_by(repository, content_sha256=OTHER)
-    assert approvals.verify(repository, BUNDLE, {}) == ((), ())
+    assert approvals.verify(repository, SUBJECT, {}) == ((), ())
 
 
 def test_one_that_is_not_committed_does_not_count(repository: Path) -> None:
@@ -124,7 +126,7 @@ def test_one_that_another_person_changed_and_committed_does_not_count(repository
 
 def test_upper_case_in_an_address_makes_no_other_person(repository: Path) -> None:
     given_by(repository, author=Person("grace", "Grace@Example.ORG"))
-    assert approvals.verify(repository, BUNDLE, {}).problems == ()
+    assert approvals.verify(repository, SUBJECT, {}).problems == ()
 
 
 def test_an_author_can_not_approve_in_whatever_case(repository: Path) -> None:
@@ -137,6 +139,47 @@ def test_an_author_can_not_approve_in_whatever_case(repository: Path) -> None:
 def test_one_whose_digest_only_begins_alike_does_not_count(repository: Path) -> None:
     given_by(repository, content_sha256=BUNDLE[:16] + "f" * 48)
     assert f"this one is {BUNDLE}" in only_problem(repository)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"gates_sha256": "e" * 64}, "the gates changed since (sha256 eeeeeeeeeeee then, cccccccccccc now); look at"),
+        (
+            {"test_sha256": "e" * 64},
+            "the test rows changed since (sha256 eeeeeeeeeeee then, dddddddddddd now);",
+        ),
+        ({"gates_sha256": "", "test_sha256": ""}, "none then, cccccccccccc now), the test rows changed since"),
+    ],
+)
+def test_one_given_for_other_gates_or_rows_does_not_count(
+    repository: Path, changes: dict[str, Any], words: str
+) -> None:
+    given_by(repository, **changes)
+    said = only_problem(repository)
+    assert words in said
+    assert "run 'weighbridge approve' again" in said
+
+
+def test_a_folder_where_an_approval_is_expected_is_named(repository: Path) -> None:
+    file = approvals.path(BUNDLE, "x@example.org")
+    (repository / file).mkdir(parents=True)
+    (repository / file / "held").write_text("x")
+    assert f"{file}: found no file" in only_problem(repository)
+    with pytest.raises(RecordError, match="found a folder, expected a file or nothing"):
+        approvals.write(repository, approval(Person("X", "x@example.org")))
+
+
+def test_another_address_of_an_author_is_barred_as_well(repository: Path) -> None:
+    (repository / ".mailmap").write_text("Grace Hopper <ada@example.org> <grace@example.org>\n")
+    given_by(repository)
+    said = only_problem(repository, approvals.not_by(repository, None))
+    assert "is an author of what is released" in said
+
+
+def test_no_entry_of_the_mailmap_takes_an_author_away(repository: Path) -> None:
+    (repository / ".mailmap").write_text("Nobody <nobody@example.org> <ada@example.org>\n")
+    assert {"ada@example.org", "nobody@example.org"} <= set(approvals.not_by(repository, None))
 
 
 @pytest.mark.parametrize(

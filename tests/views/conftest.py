@@ -245,6 +245,7 @@ def waiting(project: Path, release: Release) -> Waiting:
         }  # fmt: skip
         verdict = altered_at({"gates": gates, "version": "2.0.0", "lineage": lineage}, changes or {})
         documents.write_record(project / paths.PACKAGE, packaged)
+        documents.write_record(project / paths.WEIGHING, {**weighing(0.71), "content_sha256": NEXT})
         documents.write_record(project / paths.VERDICT, verdict)
         return msgspec.convert(verdict, Verdict)
 

@@ -11,15 +11,17 @@ import pytest
 from click.testing import CliRunner
 
 from weighbridge import cli, documents, paths, plan
+from weighbridge.digest import sha256_json
 from weighbridge.errors import RecordError, SetupError, WeighbridgeError
 from weighbridge.manifest import Verdict
 from weighbridge.registry import approvals
+from weighbridge.tasks import plain
 from weighbridge.views import approve as view
 
 Waiting = Callable[..., Verdict]
 NEXT = "4a5e1e4baab89f3a" + "1" * 48
 FILE = Path("approvals/4a5e1e4baab89f3a-grace@example.org.yaml")
-MAJOR = "major: a new major version"
+MAJOR = "major: input origin removed"
 SMALLER = "loosened: ranks: min went from 0.7 to 0.6"
 
 
@@ -59,7 +61,10 @@ def test_it_shows_what_is_approved_writes_it_and_says_how_to_commit_it(project: 
     commands = [line.strip() for line in text.splitlines() if line.startswith("  git ")]
     for command in commands:
         subprocess.run(["bash", "-c", command], cwd=project, check=True, capture_output=True)
-    found = approvals.verify(project, NEXT, approvals.not_by(project, "flights@v1.0.0"))
+    subject = approvals.Subject(NEXT, written.gates_sha256, written.test_sha256)
+    assert written.gates_sha256 == sha256_json(plain(plan.load(project).gates))
+    assert len(written.test_sha256) == 64
+    found = approvals.verify(project, subject, approvals.not_by(project, "flights@v1.0.0"))
     assert found == ((written,), ())
 
 
@@ -74,6 +79,28 @@ def test_approving_twice_leaves_the_file_alone(project: Path, waiting: Waiting) 
     waiting({"gates.loosened": ["ranks: min went from 0.7 to 0.6"]})
     approve(project)
     assert approvals.read(project, FILE).approves == (MAJOR, SMALLER)
+
+
+@pytest.mark.usefixtures("grace")
+@pytest.mark.parametrize("key", ["gates_sha256", "test_sha256"])
+def test_an_approval_of_other_gates_or_rows_is_written_anew(project: Path, waiting: Waiting, key: str) -> None:
+    waiting()
+    approve(project)
+    fresh = approvals.read(project, FILE)
+    approvals.write(project, msgspec.structs.replace(fresh, **{key: ""}))
+    approve(project)
+    assert getattr(approvals.read(project, FILE), key) == getattr(fresh, key)
+
+
+@pytest.mark.usefixtures("grace")
+def test_another_address_of_an_author_is_refused(project: Path, waiting: Waiting) -> None:
+    waiting()
+    (project / ".mailmap").write_text("Grace <ada@example.org> <grace@example.org>\n")
+    (project / "config" / "more.yaml").write_text("x")
+    author = {"GIT_AUTHOR_NAME": "Ada", "GIT_AUTHOR_EMAIL": "ada@example.org"}
+    git(project, "add", ".")
+    git(project, "commit", "--quiet", "--message=More", **author)
+    assert "you are Grace Hopper <grace@example.org>, who is an author" in refused(project, SetupError)
 
 
 @pytest.mark.usefixtures("grace")
@@ -115,7 +142,7 @@ def test_the_author_may_where_the_gates_say_so(project: Path, waiting: Waiting) 
 
 
 @pytest.mark.usefixtures("grace")
-@pytest.mark.parametrize("missing", [paths.PACKAGE, paths.VERDICT])
+@pytest.mark.parametrize("missing", [paths.PACKAGE, paths.WEIGHING, paths.VERDICT])
 def test_without_results_there_is_nothing_to_approve(project: Path, waiting: Waiting, missing: Path) -> None:
     waiting()
     (project / missing).unlink()

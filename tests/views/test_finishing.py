@@ -20,7 +20,7 @@ from weighbridge.stages import finishing
 replace = msgspec.structs.replace
 Release = Callable[..., manifest.Manifest]
 Waiting = Callable[..., Verdict]
-MAJOR = "major: a new major version"
+MAJOR = "major: input origin removed"
 LOWERED = "lowered: version lowered from major to minor"
 TODAY = dt.date(2026, 2, 1)
 GRACE = {"GIT_AUTHOR_NAME": "Grace", "GIT_AUTHOR_EMAIL": "grace@example.org"}
@@ -57,12 +57,16 @@ def finished(
 
 def approve(root: Path, *words: str, commit: bool = True) -> Approval:
     packaged = documents.read_record(root / paths.PACKAGE, manifest.Packaged)
+    weighing = documents.read_record(root / paths.WEIGHING, manifest.Weighing)
+    verdict = documents.read_record(root / paths.VERDICT, manifest.Verdict)
     given = Approval(
         content_sha256=packaged.artifacts.content_sha256,
         approver="Grace <grace@example.org>",
         approves=words,
         reason="",
         when="2026-01-31T12:00:00Z",
+        gates_sha256=verdict.gates.gates_sha256,
+        test_sha256=weighing.test_sha256,
     )
     file = approvals.write(root, given)
     if commit:
@@ -88,17 +92,49 @@ class TestAhead:
         assert looked(project, verdict).needed == ()
         ask(project, "major")
         ahead = looked(project, verdict)
-        assert (ahead.derived.version, ahead.needed) == ("2.0.0", (MAJOR,))
+        assert ahead.derived.version == "2.0.0"
         assert ahead.derived.reasons[0].startswith("raised to major by ")
+        assert ahead.needed == (f"major: {ahead.derived.reasons[0]}; input origin removed",)
 
     def test_a_trailer_that_lowers_asks_for_another_approval(self, project: Path, waiting: Waiting) -> None:
         ask(project, "minor")
         ahead = looked(project, waiting())
-        assert (ahead.derived.version, ahead.needed) == ("1.1.0", (LOWERED,))
+        assert (ahead.derived.version, ahead.needed) == ("1.1.0", (MAJOR, LOWERED))
 
     def test_lowering_asks_even_where_no_gate_is_there_to_ask(self, project: Path, waiting: Waiting) -> None:
         ask(project, "minor")
         assert looked(project, waiting(), gates(complete="complete")).needed == (LOWERED,)
+
+    @pytest.mark.parametrize(("kinds", "needed"), [(["major"], (MAJOR, LOWERED)), (["inconclusive"], (LOWERED,))])
+    def test_lowering_asks_whatever_the_gate_lists_and_takes_no_approval_away(
+        self, project: Path, waiting: Waiting, kinds: list[str], needed: tuple[str, ...]
+    ) -> None:
+        ask(project, "minor")
+        gate_file = msgspec.convert({"gates": {"a": {"kind": "approval", "required_for": kinds}}}, GateFile)
+        ahead = looked(project, waiting(), gate_file)
+        assert ahead.needed == needed
+        assert "lowered" in ahead.approval.required_for
+
+    def test_a_loosened_limit_asks_another_person_though_no_gate_does(self, project: Path, waiting: Waiting) -> None:
+        verdict = waiting({"lineage.bump": "patch", "gates.loosened": ["ranks: min went from 0.7 to 0.6"]})
+        ahead = looked(project, verdict, gates(complete="complete"))
+        assert ahead.needed == ("loosened: ranks: min went from 0.7 to 0.6",)
+        assert ahead.approval == ApprovalGate(required_for=("loosened",), by_another=True)
+
+    def test_a_gate_that_is_new_lets_nobody_approve_of_his_own_loosening(self, project: Path, waiting: Waiting) -> None:
+        trusting = msgspec.convert({"gates": {"a": {"kind": "approval", "by_another": False}}}, GateFile)
+        loosened = waiting({"gates.loosened": ["ranks: min went from 0.7 to 0.6"]})
+        assert looked(project, loosened, trusting).approval.by_another
+        assert not looked(project, waiting(), trusting).approval.by_another, "nothing waited for another person"
+
+    def test_a_gate_that_was_there_before_says_who_may(self, project: Path, release: Release, waiting: Waiting) -> None:
+        trusting = {"gates": {"a": {"kind": "approval", "by_another": False}}}
+        verdict = waiting({"gates.loosened": ["ranks: min went from 0.7 to 0.6"]})
+        release("1.1.0", {"parameters.settings": {"gates": trusting}, "artifacts.content_sha256": "e" * 64})
+        packaged = documents.read_record(project / paths.PACKAGE, manifest.Packaged)
+        packaged = replace(packaged, baseline="flights@v1.1.0")
+        ahead = finishing.ahead(project, msgspec.convert(trusting, GateFile), packaged, verdict)
+        assert not ahead.approval.by_another
 
     def test_a_trailer_of_another_word_is_refused(self, project: Path, waiting: Waiting) -> None:
         ask(project, "huge")
@@ -147,7 +183,9 @@ class TestFinish:
         assert (judged.verdict, judged.approvals) == ("pass", (given,))
         assert by_kind(judged)["approval"].verdict == "pass"
 
-    @pytest.mark.parametrize("words", ["major", "major: a new major version.", "lowered: something"])
+    @pytest.mark.parametrize(
+        "words", ["major", "major: a new major version", "major: input gate removed", "lowered: something"]
+    )
     def test_an_approval_of_something_else_helps_nothing(self, project: Path, waiting: Waiting, words: str) -> None:
         verdict = waiting()
         approve(project, words)
@@ -172,13 +210,41 @@ class TestFinish:
         assert judged.verdict == "needs approval"
         assert "Grace <grace@example.org> makes this release" in by_kind(judged)["approval"].reason
 
-    def test_lowering_passes_with_its_approval_alone(self, project: Path, waiting: Waiting) -> None:
+    def test_lowering_passes_with_its_approval_beside_that_of_the_major_version(
+        self, project: Path, waiting: Waiting
+    ) -> None:
         verdict = waiting()
         ask(project, "minor")
         approve(project, MAJOR)
         assert finished(project, verdict).verdict == "needs approval"
-        approve(project, LOWERED)
+        approve(project, MAJOR, LOWERED)
         assert finished(project, verdict).verdict == "pass"
+
+    @pytest.mark.parametrize(
+        ("changes", "says"),
+        [
+            ({"gates.gates_sha256": "e" * 64}, "the gates changed since"),
+            ({"gates.loosened": ["ranks: min went from 0.7 to 0.6"]}, "not approved: loosened: ranks"),
+            ({"lineage.reasons": ["input gate removed"]}, "not approved: major: input gate removed"),
+        ],
+    )
+    def test_an_approval_does_not_outlive_what_it_was_given_for(
+        self, project: Path, waiting: Waiting, changes: dict[str, Any], says: str
+    ) -> None:
+        waiting()
+        approve(project, MAJOR)
+        judged = finished(project, waiting(changes))
+        assert judged.verdict == "needs approval"
+        assert says in by_kind(judged)["approval"].reason
+
+    def test_an_approval_does_not_outlive_the_test_rows(self, project: Path, waiting: Waiting) -> None:
+        verdict = waiting()
+        approve(project, MAJOR)
+        weighing = documents.read_record(project / paths.WEIGHING, manifest.Weighing)
+        documents.write_record(project / paths.WEIGHING, replace(weighing, test_sha256="e" * 64))
+        judged = finished(project, verdict)
+        assert judged.verdict == "needs approval"
+        assert "the test rows changed since" in by_kind(judged)["approval"].reason
 
     def test_lowering_can_be_approved_where_no_gate_asks(self, project: Path, waiting: Waiting) -> None:
         verdict, plain = waiting(), gates(complete="complete")

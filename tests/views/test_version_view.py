@@ -16,7 +16,7 @@ from weighbridge.errors import RecordError
 from weighbridge.views import version as view
 
 FIRST = "small@v1.0.0"
-MAJOR, LOWERED = "major: a new major version", "lowered: version lowered from minor to patch"
+MAJOR, LOWERED = "major: input origin removed", "lowered: version lowered from minor to patch"
 ALAN = {
     "GIT_AUTHOR_NAME": "Alan Turing", "GIT_AUTHOR_EMAIL": "alan@example.org", "GIT_COMMITTER_NAME": "Alan Turing",
     "GIT_COMMITTER_EMAIL": "alan@example.org",
@@ -129,15 +129,18 @@ class TestOnRealResults:
         ask(judged, "major")
         found = told(judged)
         assert (found["version"], found["bump"], found["derived"]) == ("2.0.0", "major", "minor")
-        assert (found["verdict"], found["needs_approval"]) == ("needs approval", [MAJOR])
+        assert (found["verdict"], found["needs_approval"]) == (
+            "needs approval", [f"major: {'; '.join(found['reasons'])}"]
+        )  # fmt: skip
+        assert found["reasons"][0].startswith("raised to major by ")
         refused = judged.stage("release")
         assert refused.code == 1
-        assert f"not approved: {MAJOR}" in refused.text
+        assert f"not approved: {found['needs_approval'][0]}" in refused.text
         assert "weighbridge approve" in refused.text
         own = judged.attempt("weighbridge", "approve", env=here(judged))
         assert (own.code, "who is an author of what is released" in own.text) == (2, True)
         approve(judged)
-        assert told(judged)["approved"] == [MAJOR]
+        assert told(judged)["approved"] == found["needs_approval"]
         assert judged.stage("release", env=ALAN).code == 1, "who approves can't be who releases"
         assert judged.stage("release").code == 0
         assert judged.tags() == [FIRST, "small@v2.0.0"]

@@ -2,7 +2,9 @@
 
 One YAML file a person and bundle, ``approvals/4a5e1e4baab89f3a-grace@example.org.yaml``, holds an
 :class:`weighbridge.manifest.Approval`. It counts where it is committed as it lies there, by the one it names, who is
-none of the authors; Git's authorship is taken at its word, so protect the branch where that word isn't enough.
+none of the authors, for the gates and the test rows that it was given for. Git's authorship is taken at its word, and
+of the commit's author only (the committer may be a web page that merges), so protect the branch where that word isn't
+enough.
 """
 
 import re
@@ -18,6 +20,7 @@ from weighbridge.registry import git, history
 
 _PREFIX = 16
 _LONGEST = 120
+_AGAIN = "look at what is approved now, and run 'weighbridge approve' again"
 _NOT_PLAIN = re.compile(r"[^a-z0-9@._+-]")
 
 
@@ -31,6 +34,27 @@ class Verified(NamedTuple):
         """Return what of *needed* none of the approvals covers; the exact words count."""
         covered = {words for approval in self.approvals for words in approval.approves}
         return tuple(words for words in needed if words not in covered)
+
+
+class Subject(NamedTuple):
+    """What an approval is about: digests of the bundle, of the gates' settings, and of the test rows' file."""
+
+    content_sha256: str
+    gates_sha256: str
+    test_sha256: str
+
+    def unlike(self, approval: Approval) -> str:
+        """Return in words what has changed since an approval was given; empty where nothing has."""
+        found = {
+            "the gates": (approval.gates_sha256, self.gates_sha256),
+            "the test rows": (approval.test_sha256, self.test_sha256),
+        }
+        changed = [
+            f"{what} changed since (sha256 {before[:12] or 'none'} then, {now[:12]} now)"
+            for what, (before, now) in found.items()
+            if before != now
+        ]
+        return ", ".join(changed)
 
 
 def slug(email: str) -> str:
@@ -53,12 +77,14 @@ def write(root: Path, approval: Approval) -> Path:
     """Write the approval, whole or not at all, over an earlier one of the same person, and return its path.
 
     Raises:
-        RecordError: where the approver isn't of the form ``Name <address>``.
+        RecordError: where the approver isn't of the form ``Name <address>``, or a folder is in the way.
     """
     person = history.parse_person(approval.approver)
     if person is None:
         raise RecordError(f"found approver {approval.approver!r}; expected 'Name <name@example.org>'")
     target = path(approval.content_sha256, person.email)
+    if (root / target).is_dir():
+        raise RecordError(f"{target}: found a folder, expected a file or nothing; move it away")
     documents.write_record(root / target, approval)
     return target
 
@@ -69,6 +95,8 @@ def read(root: Path, file: Path) -> Approval:
     Raises:
         RecordError: naming file, line and key where it is no approval, or not of the bundle and person of its name.
     """
+    if not (root / file).is_file():
+        raise RecordError(f"{file}: found no file; expected an approval, or nothing by that name: move it away")
     try:
         found = documents.read(root / file, RecordError)
         approval = documents.typed(found, Approval, RecordError)
@@ -86,19 +114,19 @@ def read(root: Path, file: Path) -> Approval:
     return approval
 
 
-def verify(root: Path, content_sha256: str, authors: Mapping[str, str]) -> Verified:
+def verify(root: Path, subject: Subject, authors: Mapping[str, str]) -> Verified:
     """Look through the approvals of a bundle, and say which count and why others don't.
 
     Args:
         root: the project's root, in a Git work tree.
-        content_sha256: digest of the bundle; files that bear another one's are left alone.
+        subject: the bundle, gates and test rows; files that bear another bundle's digest are left alone.
         authors: who may not approve, and why, by e-mail address; empty where anyone may.
 
     Raises:
         SetupError: where Git can't be asked.
     """
     folder = root / paths.APPROVALS
-    files = sorted(folder.glob(f"{content_sha256[:_PREFIX]}-*.yaml")) if folder.is_dir() else []
+    files = sorted(folder.glob(f"{subject.content_sha256[:_PREFIX]}-*.yaml")) if folder.is_dir() else []
     approvals: list[Approval] = []
     problems: list[str] = []
     for file in (found.relative_to(root) for found in files):
@@ -107,7 +135,7 @@ def verify(root: Path, content_sha256: str, authors: Mapping[str, str]) -> Verif
         except RecordError as problem:
             problems.append(f"{problem}; let the approver run 'weighbridge approve' again")
             continue
-        why_not = _why_not(root, file, approval, content_sha256, authors)
+        why_not = _why_not(root, file, approval, subject, authors)
         if why_not:
             problems.append(f"{file}: {why_not}")
         else:
@@ -115,13 +143,22 @@ def verify(root: Path, content_sha256: str, authors: Mapping[str, str]) -> Verif
     return Verified(tuple(approvals), tuple(problems))
 
 
-def _why_not(root: Path, file: Path, approval: Approval, content_sha256: str, authors: Mapping[str, str]) -> str:
+def _why_not(root: Path, file: Path, approval: Approval, subject: Subject, authors: Mapping[str, str]) -> str:
     """Return why an approval doesn't count, and what to do; empty where it does."""
     person = history.parse_person(approval.approver)
-    if approval.content_sha256 != content_sha256 or person is None:
-        return f"approves bundle {approval.content_sha256}, this one is {content_sha256}; approve this one"
-    if person.key in authors:
-        return f"{person} {authors[person.key]}; the approval has to come from another person"
+    if approval.content_sha256 != subject.content_sha256 or person is None:
+        return f"approves bundle {approval.content_sha256}, this one is {subject.content_sha256}; approve this one"
+    barred = why_barred(root, person, authors)
+    if barred:
+        return f"{person} {barred}; the approval has to come from another person"
+    changed = subject.unlike(approval)
+    if changed:
+        return f"{changed}; {_AGAIN}"
+    return _why_not_theirs(root, file, person)
+
+
+def _why_not_theirs(root: Path, file: Path, person: history.Person) -> str:
+    """Return why a file isn't what *person* has committed, and what to do; empty where it is."""
     change = history.last_change(root, file.as_posix())
     if change is None:
         return f"not committed; let {person} run 'git add {file} && git commit'"
@@ -133,6 +170,14 @@ def _why_not(root: Path, file: Path, approval: Approval, content_sha256: str, au
             "committed by who gives it"
         )
     return ""
+
+
+def why_barred(root: Path, person: history.Person, authors: Mapping[str, str]) -> str:
+    """Return why a person may not approve, of the reasons that :func:`not_by` found; empty where they may.
+
+    A person is known by each address that ``.mailmap`` says is theirs.
+    """
+    return next((authors[address] for address in history.addresses(root, person) if address in authors), "")
 
 
 def not_by(root: Path, since: str | None, owner: str | None = None) -> dict[str, str]:
@@ -150,4 +195,5 @@ def not_by(root: Path, since: str | None, owner: str | None = None) -> dict[str,
     made = history.authors(root, paths.SOURCES, since)
     why = {email: f"is an author of what is released (commit {commit})" for email, commit in made.items()}
     person = history.releaser(root, owner) if owner is not None else None
-    return ({person.key: "makes this release"} if person else {}) | why
+    own = history.addresses(root, person) if person else ()
+    return dict.fromkeys(own, "makes this release") | why

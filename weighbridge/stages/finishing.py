@@ -12,13 +12,14 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from weighbridge import manifest
+from weighbridge import documents, manifest, paths
 from weighbridge.evidence import gates, version
 from weighbridge.registry import approvals, decisions, history, releases
 from weighbridge.registry.tags import Tag
 from weighbridge.settings import ApprovalGate, Card, Documents, GateFile
 
-_LOWERED = "lowered"
+_ALONE_NEVER = ("loosened", "lowered")
+"""What asks for an approval though no gate does."""
 
 
 class Ahead(NamedTuple):
@@ -26,7 +27,7 @@ class Ahead(NamedTuple):
 
     *packaged* is the bundle, *judged* what the judge says of it; *derived* is the version with people's trailers
     applied; *needed* is what a person has to approve, in the words that an approval has to repeat; *approval* is how;
-    *previous* is the last release's manifest.
+    *previous* is the last release's manifest; *subject* is what approvals have to be about.
     """
 
     packaged: manifest.Packaged
@@ -35,6 +36,7 @@ class Ahead(NamedTuple):
     needed: tuple[str, ...]
     approval: ApprovalGate
     previous: manifest.Manifest | None
+    subject: approvals.Subject
 
 
 class Known(NamedTuple):
@@ -61,7 +63,7 @@ def ahead(root: Path, gate_file: GateFile, packaged: manifest.Packaged, verdict:
         verdict: the judge's.
 
     Raises:
-        RecordError: where the last release isn't to be found.
+        RecordError: where the last release isn't to be found, or the weighing.
         SettingsError: where a trailer asks for no known part of the version.
         SetupError: where the history isn't all there.
     """
@@ -71,13 +73,21 @@ def ahead(root: Path, gate_file: GateFile, packaged: manifest.Packaged, verdict:
     before = str(Tag.parse(baseline).version) if baseline else None
     derived = version.asked(derived, before, history.trailers(root, version.TRAILER, baseline))
     old_gates = _gates_of(previous)
+    # What is called less than it is needs the approval of what it is as well; so does what is called more.
+    whole = derived if derived.bump == version.MAJOR else lineage
     needed = gates.needs_approval(
-        gate_file, judged.results, judged.loosened, derived.bump, derived.lowered, old_gates=old_gates
+        gate_file,
+        judged.results,
+        judged.loosened,
+        whole.bump,
+        derived.lowered,
+        old_gates=old_gates,
+        reasons=whole.reasons,
     )
-    rule = _approval_rule(gate_file, old_gates)
-    if derived.lowered and rule is None:  # with no gate to say otherwise, nobody lowers a version alone
-        needed = (*needed, f"{_LOWERED}: {derived.lowered}")
-    return Ahead(packaged, judged, derived, needed, _covering(rule or ApprovalGate(), needed), previous)
+    rule = _covering(_approval_rule(gate_file, old_gates, needed), needed)
+    test_sha256 = documents.read_record(root / paths.WEIGHING, manifest.Weighing).test_sha256
+    subject = approvals.Subject(packaged.artifacts.content_sha256, judged.gates_sha256, test_sha256)
+    return Ahead(packaged, judged, derived, needed, rule, previous, subject)
 
 
 def _gates_of(previous: manifest.Manifest | None) -> dict[str, Any]:
@@ -86,16 +96,16 @@ def _gates_of(previous: manifest.Manifest | None) -> dict[str, Any]:
     return dict(settings.get("gates", {}).get("gates", {}))
 
 
-def _approval_rule(gate_file: GateFile, old_gates: dict[str, Any]) -> ApprovalGate | None:
+def _approval_rule(gate_file: GateFile, old_gates: dict[str, Any], needed: tuple[str, ...]) -> ApprovalGate:
     """Return how approvals are given: as strictly as the strictest gate asks, the last release's among them.
 
-    Otherwise the change that no longer asks for another person would itself need none.
+    Otherwise the change that no longer asks for another person would itself need none. For the same reason a gate
+    that is new doesn't let anyone approve of what waited for another person before it was there.
     """
     found = [gate for gate in gate_file.gates.values() if isinstance(gate, ApprovalGate)]
     plain = [gate for gate in old_gates.values() if isinstance(gate, dict) and gate.get("kind") == "approval"]
-    if not found and not plain:
-        return None
-    strict = any(gate.by_another for gate in found) or any(gate.get("by_another", True) for gate in plain)
+    unasked = not plain and any(words.partition(":")[0] in _ALONE_NEVER for words in needed)
+    strict = unasked or any(gate.by_another for gate in found) or any(gate.get("by_another", True) for gate in plain)
     asked = dict.fromkeys(what for gate in found for what in gate.required_for)
     return ApprovalGate(required_for=tuple(asked), by_another=strict)
 
@@ -118,7 +128,7 @@ def found_approvals(root: Path, plan: Ahead, owner: str | None = None) -> approv
     """Return which approvals of the bundle count, and why others don't; none where nothing needs one."""
     if not plan.needed:
         return approvals.Verified((), ())
-    return approvals.verify(root, plan.packaged.artifacts.content_sha256, who_may_not(root, plan, owner))
+    return approvals.verify(root, plan.subject, who_may_not(root, plan, owner))
 
 
 def outlook(plan: Ahead, found: approvals.Verified) -> str:

@@ -41,13 +41,15 @@ def approve(root: Path, settings: Settings, reason: str = "") -> str:
             f"{ahead.derived.version} ({ahead.derived.bump}); see 'weighbridge version'"
         )
     person = history.typist(root)
-    _refuse_author(person, finishing.who_may_not(root, ahead))
+    _refuse_author(root, person, finishing.who_may_not(root, ahead))
     approval = manifest.Approval(
         content_sha256=packaged.artifacts.content_sha256,
         approver=str(person),
         approves=ahead.needed,
         reason=reason,
         when=documents.utc_now(),
+        gates_sha256=ahead.subject.gates_sha256,
+        test_sha256=ahead.subject.test_sha256,
     )
     file = _given_before(root, approval, person) or approvals.write(root, approval)
     given = approvals.Verified((approval,), ())
@@ -55,7 +57,9 @@ def approve(root: Path, settings: Settings, reason: str = "") -> str:
 
 
 def _results(root: Path, settings: Settings) -> tuple[manifest.Packaged, manifest.Verdict]:
-    missing = [path.as_posix() for path in (paths.PACKAGE, paths.VERDICT) if not (root / path).is_file()]
+    missing = [
+        path.as_posix() for path in (paths.PACKAGE, paths.WEIGHING, paths.VERDICT) if not (root / path).is_file()
+    ]
     if missing:
         raise RecordError(f"there is nothing to approve yet: {', '.join(missing)} missing; {_MAKE}")
     packaged = documents.read_record(root / paths.PACKAGE, manifest.Packaged)
@@ -69,10 +73,11 @@ def _results(root: Path, settings: Settings) -> tuple[manifest.Packaged, manifes
     return packaged, verdict
 
 
-def _refuse_author(person: history.Person, barred: dict[str, str]) -> None:
-    if person.key in barred:
+def _refuse_author(root: Path, person: history.Person, barred: dict[str, str]) -> None:
+    why = approvals.why_barred(root, person, barred)
+    if why:
         raise SetupError(
-            f"you are {person}, who {barred[person.key]}; expected another person, as an approval gate asks. Let "
+            f"you are {person}, who {why}; expected another person, as an approval gate asks. Let "
             "someone else run 'weighbridge approve', with their own 'git config user.name' and 'user.email'"
         )
 
@@ -86,7 +91,8 @@ def _given_before(root: Path, approval: manifest.Approval, person: history.Perso
         before = approvals.read(root, file)
     except RecordError:
         return None  # to be written anew
-    return file if set(before.approves) >= set(approval.approves) else None
+    same = (before.gates_sha256, before.test_sha256) == (approval.gates_sha256, approval.test_sha256)
+    return file if same and set(before.approves) >= set(approval.approves) else None
 
 
 def _lines(approval: manifest.Approval, file: Path, version: str, outlook: str) -> Iterator[str]:

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from weighbridge import settings
+from weighbridge.digest import sha256_bytes
 from weighbridge.evidence.gates.results import (
     AT_RELEASE,
     INCONCLUSIVE,
@@ -19,6 +20,10 @@ from weighbridge.evidence.gates.results import (
 from weighbridge.manifest import Approval, GateResult
 
 _MAJOR = "major"
+_ALWAYS = {"loosened", "lowered"}
+"""What nobody does alone, whether or not a gate asks."""
+_LONGEST = 200
+_DIGITS = 8
 
 
 def judge(name: str, gate: settings.ApprovalGate) -> GateResult:
@@ -34,8 +39,12 @@ def needs_approval(  # noqa: PLR0913 - all that a person may have to decide
     lowered: str = "",
     *,
     old_gates: Mapping[str, Any] | None = None,
+    reasons: Sequence[str] = (),
 ) -> tuple[str, ...]:
     """Return, in words, what a person has to approve; each begins with what it is, as ``major: ...``.
+
+    A loosened limit and a lowered version always do; a major version and an inconclusive gate do where an approval
+    gate lists them.
 
     Args:
         gate_file: the gates.
@@ -45,21 +54,30 @@ def needs_approval(  # noqa: PLR0913 - all that a person may have to decide
         lowered: in words, where someone asks for a lower version than was derived; else empty.
         old_gates: the last release's gates, plain or as records: what they ask approval for still asks for it, or
             taking the approval gate away would need no approval.
+        reasons: why that part of the version is raised, so that the approval of a major version is one of its reasons.
     """
-    asked = _asked(gate_file.gates.values()) | _asked((old_gates or {}).values())
+    asked = _ALWAYS | _asked(gate_file.gates.values()) | _asked((old_gates or {}).values())
     undecided = [
         excused(each.name)
         for each in results
         if each.verdict == INCONCLUSIVE and getattr(gate_file.gates.get(each.name), "inconclusive", "") == "approve"
     ]
     found = {
-        "major": ["major: a new major version"] if bump == _MAJOR else [],
+        "major": [_major(reasons)] if bump == _MAJOR else [],
         "loosened": [f"loosened: {words}" for words in loosened],
         # Only a gate that is there today can be waited for; without one an inconclusive gate blocks.
         "inconclusive": undecided if "inconclusive" in _asked(gate_file.gates.values()) else [],
         "lowered": [f"lowered: {lowered}"] if lowered else [],
     }
     return tuple(words for what, listed in found.items() if what in asked for words in listed)
+
+
+def _major(reasons: Sequence[str]) -> str:
+    """Return why a version is major, on one line; of what is too long the digest stands for the rest."""
+    text = " ".join("; ".join(reasons).split()) or "a new major version"
+    if len(text) > _LONGEST:
+        text = f"{text[:_LONGEST]}… ({sha256_bytes(text.encode())[:_DIGITS]})"
+    return f"{_MAJOR}: {text}"
 
 
 def _asked(gates: Iterable[Any]) -> set[str]:

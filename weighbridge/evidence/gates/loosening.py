@@ -4,17 +4,18 @@ Anything that lets through what was refused before, or makes a refusal less like
 can't be told (another metric, another column to group by), the change is named as well: a person decides.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import msgspec
 
 from weighbridge import settings
+from weighbridge.manifest import Manifest, Weighing
 
 _LIMITS = {
     "min": -1, "max": 1, "margin": 1, "confidence": -1, "min_rows": 1, "max_gap": 1, "max_negative_flips": 1,
     "max_times_noise": 1, "max_ratio": 1, "max_psi": 1, "max_age_days": 1, "max_difference": 1,
-    "max_changed_decisions": 1,
+    "max_changed_decisions": 1, "min_ratio": -1,
 }  # fmt: skip
 """The numbers of gates by name, and the direction in which a change loosens them."""
 _LISTS = ("columns", "crossings", "must_pass", "checks", "sections", "required_for")
@@ -50,6 +51,67 @@ def loosened(old_gates: Mapping[str, Any], new_gates: Mapping[str, Any]) -> tupl
     return tuple(found)
 
 
+def loosened_beside(
+    previous: Manifest,
+    *,
+    weighing: Weighing,
+    own: Mapping[str, settings.OwnMetric],
+    cost: settings.Cost,
+) -> tuple[str, ...]:
+    """Return, in words, what became easier though no gate changed: what gates read beside their own settings.
+
+    Args:
+        previous: manifest of the last release.
+        weighing: the bundle's, for the digests of critical cases and the column that groups rows.
+        own: metrics of the project's own, by name.
+        cost: what machines cost.
+    """
+    before = previous.parameters.settings
+    config = before.get("config", {})
+    return (
+        *_cases_changed(previous.performance.test.cases_sha256, weighing.cases_sha256),
+        *_regrouped(previous.performance.test.group_by, weighing.group_by),
+        *_measured_otherwise(config.get("metrics", {}).get("own", {}), own),
+        *_cheaper(before.get("gates", {}).get("gates", {}), config.get("cost", {}), cost),
+    )
+
+
+def _cases_changed(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[str]:
+    """Yield each file of critical cases that isn't as it was; the same cases under another name are no change."""
+    for file, digest in before.items():
+        if digest not in after.values():
+            yield f"critical cases of {file} {'changed' if file in after else 'are no longer decided'}"
+
+
+def _regrouped(before: str | None, after: str | None) -> Iterator[str]:
+    """Yield where rows are grouped otherwise: independent rows give the narrowest intervals, of two columns either."""
+    if before is not None and after is None:
+        yield f"rows are no longer grouped by {before}"
+    elif before is not None and before != after:
+        yield f"rows are grouped by {after}, no longer by {before}"
+
+
+def _measured_otherwise(before: Mapping[str, Any], after: Mapping[str, settings.OwnMetric]) -> Iterator[str]:
+    for name, plain in before.items():
+        if name not in after:
+            continue  # no gate can name it any more
+        old = {**_defaults_of(settings.OwnMetric), **plain}
+        for key, value in msgspec.to_builtins(after[name]).items():
+            if key in old and old[key] != value:
+                yield f"metric {name}: {key} went from {_value(old[key])} to {_value(value)}"
+
+
+def _cheaper(gates: Mapping[str, Any], before: Mapping[str, Any], after: settings.Cost) -> Iterator[str]:
+    """Yield where a budget of the training's price counts with a lower price, or in another currency."""
+    if not any(_plain(gate).get("quantity") == "training_price" for gate in gates.values()):
+        return
+    old = {**_defaults_of(settings.Cost), **before}
+    if old["currency"] != after.currency:
+        yield f"cost: currency went from {_value(old['currency'])} to {_value(after.currency)}"
+    if after.cpu_hour < old["cpu_hour"]:
+        yield f"cost: cpu_hour went from {old['cpu_hour']:g} to {after.cpu_hour:g}"
+
+
 def _plain(gate: Any) -> dict[str, Any]:
     """Return a gate as a mapping with its defaults filled in."""
     plain: dict[str, Any] = msgspec.to_builtins(gate)
@@ -70,8 +132,10 @@ def _words(gate: Mapping[str, Any]) -> str:
 
 def _defaults(kind: str) -> dict[str, Any]:
     record = next((each for each in settings.Gate.__args__ if each.__struct_config__.tag == kind), None)
-    if record is None:
-        return {}
+    return _defaults_of(record) if record is not None else {}
+
+
+def _defaults_of(record: Any) -> dict[str, Any]:
     return {
         field.name: list(field.default) if isinstance(field.default, tuple) else field.default
         for field in msgspec.structs.fields(record)
