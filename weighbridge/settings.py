@@ -273,6 +273,8 @@ class Budget(Section, frozen=True, tag_field="kind", tag="budget"):
     """Largest multiple of the last release's; of times, measured side by side and by the upper bound."""
     inconclusive: Policy = "block"
     """What happens where the measurements can't tell."""
+    min_ratio: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    """Smallest multiple of the last release's ``rows_per_second``, measured side by side and by the lower bound."""
 
 
 DataCheck = Literal[

@@ -56,10 +56,17 @@ def test_every_budget_of_the_settings_is_measured() -> None:
         assert judge(Budget(quantity=quantity, **limit), evidence).verdict == "pass"
 
 
-def test_parameters_are_counted_in_the_graph_where_it_is_known() -> None:
+def test_parameters_are_those_that_were_learned_on_both_sides() -> None:
+    """A graph holds other numbers too; a ratio of its count to the learned ones would compare nothing."""
     graph = manifest.Graph(operators={}, structure_sha256="0" * 64, parameter_count=77, opsets={})
-    assert judge(Budget(quantity="parameter_count", max=80), with_weighing(graph=graph)).value == 77
-    assert judge(Budget(quantity="parameter_count", max=1e6), with_weighing(graph=None)).value == 6200
+    previous = make_manifest()
+    beside = with_weighing(graph=graph, comparison=make_comparison(graph=replace(graph, parameter_count=7)))
+    assert judge(Budget(quantity="parameter_count", max=1e6), beside).value == 6200
+    gate = Budget(quantity="parameter_count", max_ratio=1.0)
+    found = judge(gate, dataclasses.replace(beside, previous=previous))
+    assert (found.verdict, found.value, found.baseline) == ("pass", 6200, previous.artifacts.parameter_count)
+    unknown = judge(gate, beside)
+    assert (unknown.verdict, "what flights@v1.0.0 costs is not known" in unknown.reason) == ("inconclusive", True)
 
 
 @pytest.mark.parametrize(
@@ -93,6 +100,28 @@ def test_times_beside_the_last_release_are_limited_by_the_upper_bound(low: float
     assert (found.verdict, found.limit) == (verdict, 2.0)
     assert (found.value, found.baseline) == (SERVING.latency_ms_p95, SERVING.latency_ms_p95)
     assert found.rule == f"latency_ms_p95 is at most 2 times that of {RELEASE} (upper bound, measured in turns)"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [(0.9, 1.1, "pass"), (0.8, 1.0, "pass"), (0.7, 0.9, "inconclusive"), (0.5, 0.79, "fail"), (math.nan, 1.0, "fail")],
+)
+def test_throughput_beside_the_last_release_is_limited_by_the_lower_bound(
+    low: float, high: float, verdict: str
+) -> None:
+    ratio = interval((low + high) / 2, low, high)
+    evidence = with_weighing(comparison=make_comparison(ratios={"rows_per_second": ratio}))
+    found = judge(Budget(quantity="rows_per_second", min_ratio=0.8), evidence)
+    assert (found.verdict, found.limit) == (verdict, 0.8)
+    assert found.rule == f"rows_per_second is at least 0.8 times that of {RELEASE} (lower bound, measured in turns)"
+    both = judge(Budget(quantity="rows_per_second", min=1.0, min_ratio=0.8), evidence)
+    assert [part.name for part in both.parts] == ["min", "min_ratio"]
+
+
+def test_a_ratio_of_times_without_its_bounds_is_no_proof() -> None:
+    for gate in (Budget(quantity="rows_per_second", min_ratio=0.1), Budget(quantity="load_seconds", max_ratio=9.0)):
+        assert judge(gate, BESIDE).verdict == "inconclusive"
+        assert judge(gate, FIRST).verdict == "not applicable"
 
 
 def test_sizes_are_compared_as_they_are() -> None:
@@ -132,7 +161,7 @@ def test_an_absolute_and_a_relative_limit_are_two_parts() -> None:
 
 
 def test_a_budget_without_a_limit_is_refused() -> None:
-    with pytest.raises(SettingsError, match="found none of max, min and max_ratio; expected at least one"):
+    with pytest.raises(SettingsError, match="found none of max, min, max_ratio and min_ratio; expected at least one"):
         judge(Budget(quantity="size_mib"), FIRST)
 
 

@@ -65,6 +65,11 @@ def asked(gate: settings.Gate, evidence: Evidence = FIRST) -> tuple[SelfTest, ..
             Budget(quantity="latency_ms_p95", max_ratio=3.5),
             "latency tripled",
         ),
+        (
+            Budget(quantity="rows_per_second", min=1e-9, min_ratio=0.5),
+            Budget(quantity="rows_per_second", min=1e9, min_ratio=0.3),
+            "latency tripled",
+        ),
     ],
 )
 def test_a_sharp_gate_catches_its_damage_and_a_blunt_one_stops_the_release(

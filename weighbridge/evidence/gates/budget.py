@@ -1,7 +1,9 @@
 """``budget``: what serving and training cost, by itself and beside the last release.
 
 Times of serving were measured in alternation with the last release, so that a noisy machine hits both alike: their
-ratio has an interval, and its upper bound is limited. Sizes and counts are exact and are compared as they are.
+ratio has an interval, and its bound is limited. Sizes and counts are exact and are compared as they are; so are the
+peak of memory and the costs of training, which were measured once and have no bound. Parameters are those that were
+learned, as both manifests count them.
 """
 
 import math
@@ -13,11 +15,13 @@ from weighbridge.evidence.gates.evidence import Evidence
 from weighbridge.evidence.gates.limits import judged
 from weighbridge.evidence.gates.results import FIRST_RELEASE, INCONCLUSIVE, NOT_APPLICABLE, joined, limited, result
 from weighbridge.evidence.inference import Bounds
-from weighbridge.manifest import GateResult, Graph, Packaged, Serving, TrainingCost
+from weighbridge.manifest import GateResult, Serving, TrainingCost
 
 KIND = "budget"
 _HOUR = 3600.0
 _COUNT = "parameter_count"
+_TIMED = {"latency_ms_p50", "latency_ms_p95", "latency_ms_p99", "rows_per_second", "load_seconds"}
+"""What is measured in turns with the last release; by points alone, a ratio of these would be noise."""
 
 
 def judge(name: str, gate: settings.Budget, evidence: Evidence) -> GateResult:
@@ -39,6 +43,8 @@ def judge(name: str, gate: settings.Budget, evidence: Evidence) -> GateResult:
             found[key] = _absolute(name, rule, value, limit, at_least=key == "min")
     if gate.max_ratio is not None:
         found["max_ratio"] = _relative(name, gate, gate.max_ratio, value, evidence)
+    if gate.min_ratio is not None:
+        found["min_ratio"] = _relative(name, gate, gate.min_ratio, value, evidence, at_least=True)
     return joined(found)
 
 
@@ -57,7 +63,7 @@ def _absolute(name: str, rule: str, value: float | None, limit: float, *, at_lea
 def _measured(quantity: str, evidence: Evidence) -> float | None:
     """Return the cost of this model; ``None`` where it wasn't measured."""
     if quantity == _COUNT:
-        return _parameters(evidence.weighing.graph, evidence.packaged)
+        return float(evidence.packaged.artifacts.parameter_count)
     if quantity.startswith("training_"):
         return _training(quantity, evidence.packaged.cost, evidence.cost)
     return _serving(quantity, evidence.weighing.serving)
@@ -67,8 +73,6 @@ def _before(quantity: str, evidence: Evidence) -> float | None:
     """Return the cost of the last release, measured beside where it could be, else as its manifest has it."""
     comparison, previous = evidence.weighing.comparison, evidence.previous
     if quantity == _COUNT:
-        if comparison is not None and comparison.graph is not None:
-            return float(comparison.graph.parameter_count)
         return None if previous is None else float(previous.artifacts.parameter_count)
     if quantity.startswith("training_"):
         return None if previous is None else _training(quantity, previous.performance.cost, evidence.cost)
@@ -79,10 +83,6 @@ def _serving(quantity: str, serving: Serving) -> float:
     return float(getattr(serving, quantity))
 
 
-def _parameters(graph: Graph | None, packaged: Packaged) -> float:
-    return float(packaged.artifacts.parameter_count if graph is None else graph.parameter_count)
-
-
 def _training(quantity: str, cost: TrainingCost | None, rates: settings.Cost) -> float | None:
     if cost is None:
         return None
@@ -90,21 +90,30 @@ def _training(quantity: str, cost: TrainingCost | None, rates: settings.Cost) ->
     return hours * rates.cpu_hour if quantity == "training_price" else hours
 
 
-def _relative(name: str, gate: settings.Budget, limit: float, value: float | None, evidence: Evidence) -> GateResult:
-    comparison = evidence.weighing.comparison
+def _relative(  # noqa: PLR0913 - both sides, and which way is better
+    name: str, gate: settings.Budget, limit: float, value: float | None, evidence: Evidence, *, at_least: bool = False
+) -> GateResult:
+    comparison, timed = evidence.weighing.comparison, gate.quantity in _TIMED
     release = comparison.release if comparison else "the last release"
-    ratio = None if comparison is None else comparison.ratios.get(gate.quantity)
-    by = " (upper bound, measured in turns)" if ratio is not None else ""
-    rule = f"{gate.quantity} is at most {limit:g} times that of {release}{by}"
+    side, word = ("lower", "least") if at_least else ("upper", "most")
+    by = f" ({side} bound, measured in turns)" if timed else ""
+    rule = f"{gate.quantity} is at {word} {limit:g} times that of {release}{by}"
     if comparison is None:
         return result(name, KIND, rule, NOT_APPLICABLE, FIRST_RELEASE, limit=limit)
-    before = _before(gate.quantity, evidence)
-    if ratio is not None:
+    ratio, before = comparison.ratios.get(gate.quantity), _before(gate.quantity, evidence)
+    if timed and ratio is not None:
         found = Bounds(ratio.value, ratio.low, ratio.high, math.nan)
-        return judged(name, KIND, rule, found, ceiling=limit, value=value, baseline=before, difference=ratio.value)
-    if before is None or value is None:
+        floor, ceiling = (limit, None) if at_least else (None, limit)
+        return judged(
+            name, KIND, rule, found, floor=floor, ceiling=ceiling, value=value, baseline=before, difference=ratio.value
+        )
+    if timed or before is None or value is None:
         reason = f"what {release} costs is not known; {comparison.reason or 'it was not measured'}"
         return result(name, KIND, rule, INCONCLUSIVE, reason, limit=limit)
+    return _of_points(name, rule, value, before, limit)
+
+
+def _of_points(name: str, rule: str, value: float, before: float, limit: float) -> GateResult:
     times = value / before if before > 0 else 1.0 if value == before else math.inf
     plain = limited(name, KIND, rule, times, limit, baseline=before)
     return result(

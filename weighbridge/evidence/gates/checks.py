@@ -151,13 +151,16 @@ def _churn(gate: settings.Churn) -> Iterator[str]:
 
 
 def _budget(gate: settings.Budget) -> Iterator[str]:
-    if gate.max is None and gate.min is None and gate.max_ratio is None:
-        yield "found none of max, min and max_ratio; expected at least one"
+    limits = {key: getattr(gate, key) for key in ("max", "min", "max_ratio", "min_ratio")}
+    if all(limit is None for limit in limits.values()):
+        yield "found none of max, min, max_ratio and min_ratio; expected at least one"
     more_is_better = gate.quantity == "rows_per_second"
-    if more_is_better and (gate.max is not None or gate.max_ratio is not None):
-        yield "found a largest value of rows_per_second, of which more is better; expected min"
-    if gate.min is not None and not more_is_better:
-        yield f"found min for {gate.quantity}, of which less is better; expected max or max_ratio"
+    side = "more" if more_is_better else "less"
+    turned = {"max": "min", "max_ratio": "min_ratio"}
+    turned = turned if more_is_better else {right: wrong for wrong, right in turned.items()}
+    for wrong, right in turned.items():
+        if limits[wrong] is not None:
+            yield f"found {wrong} for {gate.quantity}, of which {side} is better; expected {right}"
 
 
 def _data(gate: settings.DataGate) -> Iterator[str]:

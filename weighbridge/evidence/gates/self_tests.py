@@ -110,8 +110,9 @@ def _asked(each: settings.Gate, points: "_Points") -> tuple[str | None, settings
     if isinstance(each, settings.Churn):
         guards = each.max_negative_flips is not None or each.max_times_noise is not None
         return (damages.FLIPPED if guards else None), msgspec.structs.replace(each, cases="")
-    if isinstance(each, settings.Budget) and each.max_ratio is not None and each.quantity in _LATENCIES:
-        return damages.TRIPLED, msgspec.structs.replace(each, max=None)
+    if isinstance(each, settings.Budget):
+        guards = each.min_ratio is not None or (each.max_ratio is not None and each.quantity in _LATENCIES)
+        return (damages.TRIPLED if guards else None), msgspec.structs.replace(each, max=None, min=None)
     return None, each
 
 
@@ -215,12 +216,13 @@ def _damaged(evidence: Evidence, damage: str, place: Numbers | None) -> Evidence
 def _slow(evidence: Evidence) -> Evidence:
     """Return evidence of a model that takes three times as long, beside the undamaged one."""
     serving = evidence.weighing.serving
-    slow = {name: damages.TIMES * getattr(serving, name) for name in _LATENCIES}
-    three = manifest.Interval(value=damages.TIMES, low=damages.TIMES, high=damages.TIMES)
+    times = {**dict.fromkeys(_LATENCIES, damages.TIMES), "rows_per_second": 1 / damages.TIMES}
+    slow = {name: by * getattr(serving, name) for name, by in times.items()}
+    ratios = {name: manifest.Interval(value=by, low=by, high=by) for name, by in times.items()}
     weighing = msgspec.structs.replace(
         evidence.weighing,
         serving=msgspec.structs.replace(serving, **slow),
-        comparison=_beside(dict.fromkeys(_LATENCIES, three), serving),
+        comparison=_beside(ratios, serving),
     )
     return dataclasses.replace(evidence, weighing=weighing)
 
