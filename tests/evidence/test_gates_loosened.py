@@ -4,12 +4,14 @@ from typing import Any
 
 import msgspec
 import pytest
+from flights_sample import make_manifest
 from gate_evidence import make_evidence, make_rows
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from weighbridge.evidence import gates
 from weighbridge.evidence.gates.loosening import _CHOICES, _IDENTITY, _LIMITS, _LISTS
+from weighbridge.manifest import Manifest
 from weighbridge.settings import (
     Absolute,
     ApprovalGate,
@@ -19,11 +21,13 @@ from weighbridge.settings import (
     Churn,
     Clean,
     Complete,
+    Cost,
     DataGate,
     Documents,
     Gate,
     GateFile,
     GoldenGate,
+    OwnMetric,
     ParityGate,
     Slices,
 )
@@ -113,6 +117,77 @@ def test_a_gate_of_an_unknown_kind_that_went_is_said() -> None:
 def test_a_default_left_out_is_no_change() -> None:
     old = {"it": {"kind": "parity", "max_difference": 1e-5}}
     assert gates.loosened(old, {"it": ParityGate(max_difference=1e-5)}) == ()
+
+
+def before(**changes: Any) -> Manifest:
+    """Return a last release's manifest with these gates, settings, critical cases and column of groups."""
+    made = make_manifest()
+    test = msgspec.structs.replace(
+        made.performance.test,
+        cases_sha256=changes.get("cases", {}),
+        group_by=changes.get("group_by"),
+    )
+    config = {"metrics": {"own": changes.get("own", {})}, "cost": changes.get("cost", {})}
+    recorded = {"config": config, "gates": {"gates": changes.get("gates", {})}}
+    return msgspec.structs.replace(
+        made,
+        performance=msgspec.structs.replace(made.performance, test=test),
+        parameters=msgspec.structs.replace(made.parameters, settings=recorded),
+    )
+
+
+def beside(old: dict[str, Any], new: dict[str, Any]) -> tuple[str, ...]:
+    weighing = before(**{key: new[key] for key in ("cases", "group_by") if key in new}).performance.test
+    own = msgspec.convert(new.get("own", {}), dict[str, OwnMetric])
+    return gates.loosened_beside(
+        before(**old), weighing=weighing, own=own, cost=msgspec.convert(new.get("cost", {}), Cost)
+    )
+
+
+PRICE = {"gates": {"dear": {"kind": "budget", "quantity": "training_price", "max": 5.0}}}
+OWN = {"cost_of_errors": {"function": "project.metrics:cost", "better": "lower"}}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ({}, {}, ()),
+        ({"cases": {"config/x.csv": "a"}}, {"cases": {"config/x.csv": "b"}}, (
+            "critical cases of config/x.csv changed",)),
+        ({"cases": {"config/x.csv": "a"}}, {}, ("critical cases of config/x.csv are no longer decided",)),
+        ({"cases": {"config/x.csv": "a"}}, {"cases": {"config/y.csv": "a"}}, ()),
+        ({}, {"cases": {"config/x.csv": "a"}}, ()),
+        ({"group_by": "day"}, {}, ("rows are no longer grouped by day",)),
+        ({"group_by": "day"}, {"group_by": "hour"}, ("rows are grouped by hour, no longer by day",)),
+        ({}, {"group_by": "day"}, ()),
+        ({"own": OWN}, {"own": OWN}, ()),
+        ({"own": OWN}, {}, ()),
+        ({"own": OWN}, {"own": {"cost_of_errors": {"function": "project.metrics:cost"}}}, (
+            "metric cost_of_errors: better went from lower to greater",)),
+        ({"own": OWN}, {"own": {"cost_of_errors": {**OWN["cost_of_errors"], "function": "project.metrics:nil"}}}, (
+            "metric cost_of_errors: function went from project.metrics:cost to project.metrics:nil",)),
+        ({**PRICE, "cost": {"cpu_hour": 0.1}}, {"cost": {"cpu_hour": 0.01}}, ("cost: cpu_hour went from 0.1 to 0.01",)),
+        ({**PRICE, "cost": {"cpu_hour": 0.1}}, {"cost": {"cpu_hour": 0.2}}, ()),
+        ({**PRICE, "cost": {"cpu_hour": 0.1, "currency": "EUR"}}, {"cost": {"cpu_hour": 0.1, "currency": "VND"}}, (
+            "cost: currency went from EUR to VND",)),
+        ({"cost": {"cpu_hour": 0.1}}, {"cost": {"cpu_hour": 0.01}}, ()),
+    ],
+)  # fmt: skip
+def test_what_became_easier_beside_the_gates_is_said(
+    old: dict[str, Any], new: dict[str, Any], says: tuple[str, ...]
+) -> None:
+    assert beside(old, new) == says
+
+
+def test_a_release_without_recorded_settings_says_nothing_of_them() -> None:
+    made = before()
+    bare = msgspec.structs.replace(made, parameters=msgspec.structs.replace(made.parameters, settings={}))
+    found = gates.loosened_beside(bare, weighing=bare.performance.test, own={}, cost=Cost())
+    assert found == ()
+
+
+def test_a_smaller_ratio_is_looser() -> None:
+    assert _LIMITS["min_ratio"] == -1
 
 
 @pytest.mark.parametrize("kind", Gate.__args__)

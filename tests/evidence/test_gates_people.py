@@ -130,9 +130,27 @@ def test_what_needs_approval_is_said_in_words() -> None:
 
 def test_only_what_an_approval_gate_asks_for_needs_approval() -> None:
     file = asking(ask=ApprovalGate(required_for=("loosened",)))
-    assert gates.needs_approval(file, [undecided()], ["x"], "major", "y") == ("loosened: x",)
+    assert gates.needs_approval(file, [undecided()], ["x"], "major") == ("loosened: x",)
     without = GateFile(gates={"it": settings.Change(metric="f1", inconclusive="approve")})
-    assert gates.needs_approval(without, [undecided()], ["x"], "major", "y") == ()
+    assert gates.needs_approval(without, [undecided()], [], "major") == ()
+
+
+@pytest.mark.parametrize("ask", [Clean(), ApprovalGate(required_for=("major",)), ApprovalGate(required_for=())])
+def test_loosening_and_lowering_need_approval_whatever_the_gates_say(ask: settings.Gate) -> None:
+    found = gates.needs_approval(GateFile(gates={"ask": ask}), [], ["x"], "patch", "y")
+    assert found == ("loosened: x", "lowered: y")
+
+
+def test_a_major_version_is_approved_for_its_reasons() -> None:
+    def major(*reasons: str) -> str:
+        (words,) = gates.needs_approval(asking(), [], [], "major", reasons=reasons)
+        return words
+
+    assert major("input a removed", "another\n  use") == "major: input a removed; another use"
+    long = "x" * 199
+    assert major(long, "one") != major(long, "two"), "what was cut off counts as well"
+    assert len(major(long, "one")) < 230
+    assert "\n" not in major("one\ntwo")
 
 
 def test_an_inconclusive_gate_asks_only_by_its_policy_and_blocks_otherwise() -> None:
