@@ -127,6 +127,37 @@ def test_an_unknown_group_column_names_the_nearest(gate: settings.Gate) -> None:
         judge(gate)
 
 
+OWN = {"words": settings.OwnMetric(function="own_metrics:words"), "lost": settings.OwnMetric(function="own_metrics:no")}
+
+
+@pytest.mark.parametrize(
+    ("gate", "says"),
+    [
+        (Absolute(metric="r2", min=0.5), "found a gate on a metric that a binary task doesn't have: 'r2'"),
+        (Change(metric="f1", group_by="dya"), "found group_by column 'dya'"),
+        (settings.CalibrationGate(metric="bias", max=0.1), "found a gate on a metric that a binary task doesn't have"),
+        (settings.Slices(metric="f1", columns=("sight",)), "found slice column 'sight'"),
+        (settings.Slices(metric="r2", columns=("site",)), "found a gate on a metric that a binary task doesn't have"),
+        (Churn(max_negative_flips=0.1, group_by="dya"), "found group_by column 'dya'"),
+        (Absolute(metric="words", min=0.5), "metric words (own_metrics:words) gives a str"),
+        (Absolute(metric="lost", min=0.5), ""),
+    ],
+)
+def test_what_is_wrong_with_a_gate_names_that_gate_and_no_other(gate: settings.Gate, says: str) -> None:
+    file = GateFile(gates={"fine": ABSOLUTE, "compared": Change(metric="accuracy"), "wrong": gate, "tidy": Clean()})
+    for rows in (make_rows(300), make_rows(300, old_noise=None)):
+        with pytest.raises((SettingsError, DataError)) as problem:
+            gates.judge(file, make_evidence(dataclasses.replace(rows, own=OWN)))
+        assert str(problem.value).startswith(f"config/gates.yaml: gates.wrong: {says}")
+        assert str(problem.value).count("gates.wrong") == 1
+
+
+def test_the_self_test_names_the_gate_too() -> None:
+    file = GateFile(gates={"fine": ABSOLUTE, "wrong": settings.Slices(metric="f1", columns=("sight",))})
+    with pytest.raises(SettingsError, match=r"^config/gates\.yaml: gates\.wrong: found slice column 'sight'"):
+        gates.self_test(file, make_evidence())
+
+
 def test_one_group_only_is_refused() -> None:
     rows = make_rows(300)
     evidence = make_evidence(dataclasses.replace(rows, columns={"day": np.full(300, "monday")}, group_by="day"))

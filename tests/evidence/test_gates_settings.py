@@ -37,7 +37,6 @@ def check(gate: settings.Gate, metrics: settings.Metrics = METRICS, name: str = 
         Change(metric="accuracy", test="equivalent", margin=0.1),
         Slices(metric="accuracy", columns=("a",), crossings=(("a", "b"),), must_pass=({"a": "x"},), max_gap=0.1),
         CalibrationGate(metric="expected_calibration_error", max=0.1),
-        CalibrationGate(metric="interval_coverage", min=0.9, max=0.99),
         Churn(cases="config/cases.csv"),
         Budget(quantity="latency_ms_p95", max=5.0, max_ratio=2.0),
         Budget(quantity="rows_per_second", min=5.0),
@@ -92,6 +91,26 @@ def test_a_gate_that_could_never_be_judged_is_refused(gate: settings.Gate, says:
         check(gate)
     assert says in str(problem.value)
     assert str(problem.value).startswith("config/gates.yaml: gates.it")
+
+
+@pytest.mark.parametrize(
+    "gate", [CalibrationGate(metric="bias", max=0.1), CalibrationGate(metric="interval_coverage", min=0.9, max=0.99)]
+)
+def test_calibration_of_numbers_is_refused_for_classes(gate: CalibrationGate) -> None:
+    """Else it would be told by ``judge``, after hours of training."""
+    with pytest.raises(SettingsError) as problem:
+        check(gate)
+    assert str(problem.value) == (
+        f"config/gates.yaml: gates.it.metric: found {gate.metric!r}, which a binary task doesn't have; expected one of "
+        "expected_calibration_error, brier_score_loss, log_loss"
+    )
+    numbers = settings.Metrics(names=("r2",))
+    gates.check(GateFile(gates={"it": gate}), numbers, settings.Select(metric="r2"), task="regression")
+
+
+def test_a_metric_of_another_task_is_refused() -> None:
+    with pytest.raises(SettingsError, match=r"config/config.yaml: metrics.names: found metric 'r2'; "):
+        check(Clean(), settings.Metrics(names=("roc_auc", "r2")))
 
 
 def test_all_problems_of_the_settings_are_reported_at_once() -> None:

@@ -1,7 +1,7 @@
 """Settings that could never be judged, refused before any job runs. Light: the plan asks at each start of Snakemake."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 from weighbridge import settings
 from weighbridge.errors import SettingsError
@@ -16,13 +16,14 @@ _COIN = 0.5
 _KNOWN = tuple(dict.fromkeys(name for metrics in catalogue.METRICS.values() for name in metrics))
 
 
-def check(
+def check(  # noqa: PLR0913 - the settings that have to fit together
     gate_file: settings.GateFile,
     metrics: settings.Metrics,
     select: settings.Select,
     source: str = _SOURCE,
     *,
     cost: settings.Cost | None = None,
+    task: str = "binary",
 ) -> None:
     """Refuse settings that could never be judged, before anything runs.
 
@@ -32,18 +33,22 @@ def check(
         select: by what the champion is chosen.
         source: where the gates were read.
         cost: what machines cost; where given, a limit on a price without a price is refused.
+        task: what is predicted; a metric of another task is refused.
 
     Raises:
         SettingsError: listing each unknown metric (with the nearest), a metric in a gate or in ``select`` that isn't
-            measured, and each gate without a limit, or with limits that contradict each other.
+            measured, one that the task doesn't have, and each gate without a limit, or with limits that contradict
+            each other.
     """
-    problems = list(_metric_problems(metrics, select))
+    problems = list(_metric_problems(metrics, select, task))
     for name, gate in gate_file.gates.items():
         where = f"{source}: gates.{name}"
         if name == SELF_TEST:
             problems.append(f"{where}: found the name of the self-test's own result; expected another name")
         metric = getattr(gate, "metric", None)
-        if metric is not None and not isinstance(gate, settings.CalibrationGate):
+        if isinstance(gate, settings.CalibrationGate):
+            problems += [f"{where}.metric: {problem}" for problem in _other_task(gate.metric, task)]
+        elif metric is not None:
             problems += _refusals(f"{where}.metric", [(metric, metrics.names)], "metric that isn't measured:")
         problems += [f"{where}: {problem}" for problem in problems_of(gate)]
         if cost is not None and isinstance(gate, settings.Budget) and gate.quantity == "training_price":
@@ -83,15 +88,23 @@ def price_problems(cost: settings.Cost) -> Iterator[str]:
         yield "found a limit on training_price, but cost.cpu_hour is 0; expected the price of a core for an hour"
 
 
-def _metric_problems(metrics: settings.Metrics, select: settings.Select) -> Iterator[str]:
+def _metric_problems(metrics: settings.Metrics, select: settings.Select, task: str) -> Iterator[str]:
     where = "config/config.yaml: metrics"
     for name in metrics.own:
         if name in _KNOWN:
             yield f"{where}.own: found {name!r}, the name of a metric that is there already; expected another name"
-    yield from _refusals(f"{where}.names", ((name, (*_KNOWN, *metrics.own)) for name in metrics.names))
+    yield from _refusals(f"{where}.names", ((name, (*catalogue.names(task), *metrics.own)) for name in metrics.names))
     yield from _refusals("config/config.yaml: select.metric", [(select.metric, metrics.names)])
     if len(set(metrics.names)) != len(metrics.names) or not metrics.names:
         yield f"{where}.names: found {list(metrics.names)}; expected each once, at least one"
+
+
+def _other_task(metric: str, task: str) -> Iterator[str]:
+    """Yield where a metric of calibration is of another task, with those that fit."""
+    known = catalogue.names(task)
+    if metric not in known:
+        fitting = [name for name in get_args(get_type_hints(settings.CalibrationGate)["metric"]) if name in known]
+        yield f"found {metric!r}, which a {task} task doesn't have; expected one of {', '.join(fitting)}"
 
 
 def _refusals(where: str, asked: Iterable[tuple[str, Sequence[str]]], what: str = "metric") -> list[str]:

@@ -31,6 +31,7 @@ def judge(name: str, gate: settings.Churn, evidence: Evidence, measuring: Measur
     """
     for problem in problems_of(gate):
         raise SettingsError(f"config/gates.yaml: gates.{name}: {problem}")
+    measuring.group_by(gate)  # refuses an unknown column in a first release too, where nothing is compared
     found = {}
     if gate.max_negative_flips is not None:
         found["max_negative_flips"] = _negative_flips(name, gate, gate.max_negative_flips, evidence, measuring)

@@ -1,9 +1,11 @@
 """Every gate of the file, judged by the function of its kind; what they measure in common is measured once."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from weighbridge import settings
+from weighbridge.errors import DataError, SettingsError
 from weighbridge.evidence.gates import (
     absolute,
     approval,
@@ -45,4 +47,32 @@ def judge(gate_file: settings.GateFile, evidence: Evidence) -> tuple[GateResult,
     refuse_no_gates(gate_file)
     evidence.rows.require_measurable()
     measuring = Measuring(evidence.rows, evidence.resamples, gate_file.gates.values())
-    return tuple(JUDGES[type(gate)](name, gate, evidence, measuring) for name, gate in gate_file.gates.items())
+    return tuple(one(name, gate, evidence, measuring) for name, gate in gate_file.gates.items())
+
+
+def one(name: str, gate: settings.Gate, evidence: Evidence, measuring: Measuring) -> GateResult:
+    """Return the result of one gate.
+
+    Raises:
+        DataError: as :func:`judge`, naming the gate.
+        SettingsError: likewise.
+    """
+    with naming(name):
+        return JUDGES[type(gate)](name, gate, evidence, measuring)
+
+
+@contextlib.contextmanager
+def naming(name: str) -> Iterator[None]:
+    """Name the gate in what is refused while it is judged.
+
+    Raises:
+        DataError: as it came, after the file and the gate.
+        SettingsError: likewise.
+    """
+    where = f"config/gates.yaml: gates.{name}: "
+    try:
+        yield
+    except (DataError, SettingsError) as problem:
+        if str(problem).startswith(where):
+            raise
+        raise type(problem)(f"{where}{problem}") from None

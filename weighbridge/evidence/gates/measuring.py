@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from weighbridge import settings
-from weighbridge.errors import SettingsError
+from weighbridge.errors import DataError, SettingsError
 from weighbridge.evidence import bootstrap, catalogue
 from weighbridge.evidence.inference import Bounds, Floats, bounds
 from weighbridge.evidence.rows import Mask, Numbers, Rows
@@ -67,6 +67,8 @@ class Measuring:
         self._wanted: dict[str | None, dict[str, bool]] = {}
         for gate in gates:
             if isinstance(gate, settings.Absolute | settings.Change | settings.CalibrationGate):
+                if gate.metric not in self._choices() or not self._groupable(gate):
+                    continue  # refused when this very gate asks, so that no other is named for it
                 asked = self._wanted.setdefault(self.group_by(gate), {})
                 asked[gate.metric] = asked.get(gate.metric, False) or isinstance(gate, settings.Change)
         self._whole: dict[tuple[str | None, bool], tuple[Measurement, ...]] = {}
@@ -97,8 +99,15 @@ class Measuring:
         Raises:
             SettingsError: else, with the nearest.
         """
-        choices = (*catalogue.names(self.rows.task), *self.rows.own)
-        return catalogue.require(metric, choices, f"a gate on a metric that a {self.rows.task} task doesn't have:")
+        return catalogue.require(
+            metric, self._choices(), f"a gate on a metric that a {self.rows.task} task doesn't have:"
+        )
+
+    def _choices(self) -> tuple[str, ...]:
+        return (*catalogue.names(self.rows.task), *self.rows.own)
+
+    def _groupable(self, gate: Any) -> bool:
+        return not gate.group_by or gate.group_by in self.rows.columns
 
     def upwards(self, metric: str) -> bool:
         """Return whether more of *metric* is better."""
@@ -116,7 +125,11 @@ class Measuring:
         key = (group_by, paired)
         if key not in self._whole:
             names = [name for name, both in wanted.items() if (both and self.rows.old is not None) == paired]
-            self._whole[key] = self._measure([self.known(name) for name in names], group_by, None, paired=paired)
+            try:
+                self._whole[key] = self._measure(names, group_by, None, paired=paired)
+            except (DataError, SettingsError):  # of which metric? Only its own gate is to be named.
+                found = self._measure([metric], group_by, None, paired=paired)
+                return self._measured(metric, found, len(self.rows), self.groups(group_by))
         return self._measured(metric, self._whole[key], len(self.rows), self.groups(group_by))
 
     def part(self, metric: str, group_by: str | None, place: Numbers) -> Measured:

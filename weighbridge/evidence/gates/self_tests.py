@@ -85,17 +85,19 @@ def _judged(gate_file: settings.GateFile, evidence: Evidence) -> Iterator[tuple[
     by_damage: dict[str, dict[str, settings.Gate]] = {}
     for name, each in gate_file.gates.items():
         if isinstance(each, settings.Slices):
-            yield from _broken_slice(name, each, evidence)
-            yield from _broken_gap(name, each, evidence)
+            with judging.naming(name):
+                found = [*_broken_slice(name, each, evidence), *_broken_gap(name, each, evidence)]
+            yield from found
         else:
-            damage, narrowed = _asked(each, points)
+            with judging.naming(name):
+                damage, narrowed = _asked(each, points)
             if damage is not None:
                 by_damage.setdefault(damage, {})[name] = narrowed
-    for damage, found in by_damage.items():
+    for damage, asked in by_damage.items():
         broken = _slow(evidence) if damage == damages.TRIPLED else _damaged(evidence, damage, None)
-        measuring = Measuring(broken.rows, broken.resamples, found.values())
-        for name, each in found.items():
-            yield name, (damage, judging.JUDGES[type(each)](name, each, broken, measuring).verdict)
+        measuring = Measuring(broken.rows, broken.resamples, asked.values())
+        for name, each in asked.items():
+            yield name, (damage, judging.one(name, each, broken, measuring).verdict)
 
 
 def _asked(each: settings.Gate, points: "_Points") -> tuple[str | None, settings.Gate]:
