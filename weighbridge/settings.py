@@ -319,7 +319,7 @@ class ApprovalGate(Section, frozen=True, tag_field="kind", tag="approval"):
     required_for: tuple[Literal["major", "loosened", "inconclusive", "lowered"], ...] = (
         "major", "loosened", "inconclusive", "lowered",
     )  # fmt: skip
-    """A major version, a loosened limit, a gate whose policy is to ask, a version lower than derived."""
+    """What asks: a major version, a gate whose policy is to ask; a loosened limit and a lowered version always do."""
     by_another: bool = True
     """Whether the approval must come from another person than the author."""
 

@@ -74,8 +74,10 @@ def decide(root: Path, task: JudgeTask) -> manifest.Verdict:
         own=task.own,
     )
     old_gates = _old_gates(previous) if previous else {}
-    loosened = gates.loosened(old_gates, plain(task.gates)["gates"]) if previous else ()
-    needed = gates.needs_approval(task.gates, results, loosened, derived.bump, old_gates=old_gates)
+    loosened = _loosened(task, previous, old_gates, weighing)
+    needed = gates.needs_approval(
+        task.gates, results, loosened, derived.bump, old_gates=old_gates, reasons=derived.reasons
+    )
     return manifest.Verdict(
         gates=manifest.Gates(
             verdict=gates.verdict(results, needed),
@@ -94,6 +96,16 @@ def decide(root: Path, task: JudgeTask) -> manifest.Verdict:
             code_changes=(),
         ),
     )
+
+
+def _loosened(
+    task: JudgeTask, previous: manifest.Manifest | None, old_gates: dict[str, object], weighing: manifest.Weighing
+) -> tuple[str, ...]:
+    """Return, in words, what became easier since the last release: limits, and what they are held against."""
+    if previous is None:
+        return ()
+    beside = gates.loosened_beside(previous, weighing=weighing, own=task.own, cost=task.cost)
+    return (*gates.loosened(old_gates, plain(task.gates)["gates"]), *beside)
 
 
 def _rows(root: Path, task: JudgeTask, weighing: manifest.Weighing, data: manifest.DataSection) -> Rows:
