@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import NUMBERS, TEXTS
 
-from weighbridge import documents
+from weighbridge import documents, settings
 from weighbridge.errors import RecordError, SettingsError
 
 PLAIN: st.SearchStrategy[Any] = st.recursive(
@@ -177,3 +177,21 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
         documents.write(target, "\ud800")
     assert target.read_text() == "one"
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+@pytest.mark.parametrize(
+    ("gate", "said"),
+    [
+        ('{kind: "olden"}', "gates.a.kind: found 'olden'; did you mean 'golden'?"),
+        ('{kind: "zzz"}', "gates.a.kind: found 'zzz'; expected one of absolute, approval"),
+        ("{metric: roc_auc}", "gates.a.kind: missing; expected one of"),
+        ("{kind: 3}", "gates.a.kind: found 3; expected one of"),
+        ('{kind: "budget", quantity: "latency_p95"}', "did you mean 'latency_ms_p95'?"),
+        ('{kind: "data", on_drift: "shout"}', "expected one of block, warn"),
+    ],
+)
+def test_a_choice_is_told_with_the_nearest_or_with_all(gate: str, said: str) -> None:
+    document = documents.parse(f"gates:\n  a: {gate}\n", "gates.yaml")
+    with pytest.raises(SettingsError) as refused:
+        documents.typed(document, settings.GateFile)
+    assert said in str(refused.value)

@@ -14,9 +14,9 @@ import re
 import tempfile
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 import yaml
@@ -213,8 +213,27 @@ def _problems(value: Any, kind: Any, path: Path_, document: Document) -> Iterato
         for i, item in enumerate(value):
             yield from _problems(item, arguments[0], (*path, i), document)
         yield from _leaf([], kind, path, document) if not value else ()
+    elif isinstance(value, dict) and (tags := _tags(kind)):
+        field, known = tags
+        found = value.get(field)
+        hint = _nearest(found, known) if isinstance(found, str) else f"expected one of {', '.join(known)}"
+        said = "missing" if found is None else f"found {found!r}"
+        yield f"{document.where((*path, field))}: {said}; {hint}"
     else:
         yield from _leaf(value, kind, path, document)
+
+
+def _tags(kind: Any) -> tuple[str, list[str]] | None:
+    """Return the key that tells the records of a union apart, and its values; ``None`` for any other annotation."""
+    members = typing.get_args(kind) if typing.get_origin(kind) in {typing.Union, types.UnionType} else ()
+    configs = [getattr(member, "__struct_config__", None) for member in members]
+    tagged = [config for config in configs if config is not None and config.tag_field]
+    return (tagged[0].tag_field, [str(config.tag) for config in tagged]) if tagged else None
+
+
+def _nearest(found: str, known: Collection[str]) -> str:
+    near = difflib.get_close_matches(found, known, n=1, cutoff=0.5)
+    return f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(sorted(known))}"
 
 
 def _record_problems(
@@ -223,9 +242,7 @@ def _record_problems(
     fields = {field.encode_name: field for field in msgspec.structs.fields(shape)}
     for key in value:
         if key not in fields and key != shape.__struct_config__.tag_field:
-            near = difflib.get_close_matches(key, fields, n=1, cutoff=0.5)
-            hint = f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(sorted(fields))}"
-            yield f"{document.where((*path, key))}: unknown key; {hint}"
+            yield f"{document.where((*path, key))}: unknown key; {_nearest(key, fields)}"
     for name, field in fields.items():
         if name in value:
             yield from _problems(value[name], field.type, (*path, name), document)
@@ -256,7 +273,9 @@ def _leaf(value: Any, kind: Any, path: Path_, document: Document) -> Iterator[st
     except msgspec.ValidationError as problem:
         text = str(problem).split(" - at ")[0].replace("`", "'")
         shown = "a mapping" if isinstance(value, dict) else "a list" if isinstance(value, list) else repr(value)
-        yield f"{document.where(path)}: found {shown[:80]}: {text[0].lower()}{text[1:]}"
+        choices = typing.get_args(kind) if typing.get_origin(kind) is Literal else ()
+        hint = f"; {_nearest(value, choices)}" if choices and isinstance(value, str) else ""
+        yield f"{document.where(path)}: found {shown[:80]}: {text[0].lower()}{text[1:]}{hint}"
 
 
 def _expected(kind: Any) -> str:

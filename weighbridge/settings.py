@@ -220,7 +220,7 @@ class Slices(Section, frozen=True, tag_field="kind", tag="slices"):
     group_by: str | None = None
     """Column whose rows are resampled together; the schema's group where left out, "" for independent rows."""
     inconclusive: Policy = "block"
-    """What happens where a slice that must pass can't be told."""
+    """What happens where a slice that must pass, a large one or a gap can't be told."""
 
 
 class CalibrationGate(Section, frozen=True, tag_field="kind", tag="calibration"):
