@@ -254,10 +254,16 @@ def test_the_summary_tells_champion_metrics_gates_and_where_to_look() -> None:
         "fail: no-slice-worse, -0.0510 (-0.0768 to -0.0252) against -0.0100; worse: carrier=MQ",
         "inconclusive: no-step-back, +0.0018 (-0.0071 to 0.0107) against -0.0050, 41,300 rows needed",
         "Self-test 1 of 2 damages went through: fast (latency tripled)",
-        "Approval  needed for loosened: small: max went from 0.8 to 1",
+        "Approval  by Grace Example <grace@example.org>: loosened: small: max went from 0.8 to 1",
         "weighbridge show flights@v1.1.0", "snakemake --report report.html",
     ):  # fmt: skip
         assert expected in text, expected
+
+
+def test_the_summary_says_what_still_waits_for_an_approval() -> None:
+    waiting = msgspec.structs.replace(make_gates("needs approval"), approvals=())
+    text = summary(make_packaged(), make_weighing(), waiting, None)
+    assert "Approval  needed for loosened: small: max went from 0.8 to 1" in text
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """The end of a run on the terminal: plain text, the same in a file."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from weighbridge.evidence.markdown import CONTROL
 from weighbridge.evidence.wording import difference, ends, number, percent, signed, span
@@ -161,7 +161,7 @@ def _person_lines(gates: Gates) -> list[str]:
     return [
         *([f"Self-test {len(through)} of {len(gates.self_test)} damages went through: {', '.join(through)}"]
           if through else []),
-        *([f"Approval  needed for {'; '.join(gates.needs_approval)}"] if gates.needs_approval else []),
+        *_approval(gates),
     ]  # fmt: skip
 
 
@@ -173,3 +173,14 @@ def _next_lines(gates: Gates, released: Released | None) -> tuple[str, ...]:
     else:
         first = "results/verdict.md, what stands in the way and what to do about it"
     return f"Next      {first}", "          snakemake --report report.html, or results/figures/"
+
+
+def _approval(gates: Gates) -> Iterator[str]:
+    """Say who approved what, and what still waits for somebody."""
+    by = {words: one.approver for one in gates.approvals for words in one.approves}
+    given = [words for words in gates.needs_approval if words in by]
+    missing = [words for words in gates.needs_approval if words not in by]
+    if given:
+        yield f"Approval  by {', '.join(dict.fromkeys(by[words] for words in given))}: {'; '.join(given)}"
+    if missing:
+        yield f"Approval  needed for {'; '.join(missing)}"
