@@ -39,11 +39,12 @@ def is_number(values: pd.Series) -> bool:
 def labels(values: pd.Series) -> npt.NDArray[np.str_]:
     """Return the values [n] as people name them: text as it is, ``3`` for 3.0, :data:`MISSING_LABEL` for none."""
     codes, found = pd.factorize(values, use_na_sentinel=True)
-    names = np.array([*(_label(value) for value in found), MISSING_LABEL], dtype=str)
+    names = np.array([*(label(value) for value in found), MISSING_LABEL], dtype=str)
     return cast("npt.NDArray[np.str_]", names[codes])
 
 
-def _label(value: object) -> str:
-    if isinstance(value, float | np.floating):
-        return f"{value:g}"
-    return str(value) or MISSING_LABEL
+def label(value: object) -> str:
+    """Return one value as people name it; see :func:`labels`."""
+    if value is None or value != value or value == "":  # noqa: PLR0124 - only NaN differs from itself
+        return MISSING_LABEL
+    return f"{value:g}" if isinstance(value, float | np.floating) else str(value)

@@ -6,12 +6,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
+from weighbridge.data.columns import label
 from weighbridge.errors import DataError, SettingsError
 from weighbridge.evidence.catalogue import require
 from weighbridge.settings import OwnMetric
 
-MISSING = "(missing)"
 Array = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
 Numbers = npt.NDArray[np.intp]
@@ -169,16 +170,8 @@ def _decided(task: str, predictions: Array, threshold: float) -> Array:
 
 def _code(column: Array) -> Coded:
     """Number a column's values in their sorted order, by a hash table: sorting a million texts takes seconds."""
-    import pandas as pd
-
     numbers, found = pd.factorize(np.asarray(column, dtype=object), use_na_sentinel=False)
-    texts = [_text(value) for value in found]
+    texts = [label(value) for value in found]
     values = sorted(set(texts))
     place = {value: position for position, value in enumerate(values)}
     return Coded(tuple(values), np.array([place[text] for text in texts], dtype=np.intp)[numbers])
-
-
-def _text(value: Any) -> str:
-    if value is None or value != value or value == "":  # noqa: PLR0124 - only NaN differs from itself
-        return MISSING
-    return f"{value:g}" if isinstance(value, float) else str(value)
