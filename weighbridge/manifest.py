@@ -146,6 +146,23 @@ class DataSection(Record, frozen=True):
     """Each input column, in order."""
     checks: tuple[Check, ...]
     """Each check of the data."""
+    id: str = ""
+    """Name of the column that identifies a row."""
+    time: str = ""
+    """Name of the column with a row's time."""
+    group: str = ""
+    """Name of the column whose equal values mark rows that depend on each other; empty where rows are independent."""
+
+
+class Source(Record, frozen=True):
+    """A source file, and the stages that run it."""
+
+    path: str
+    """Path from the project's root."""
+    sha256: str
+    """SHA-256 of its bytes."""
+    stages: tuple[str, ...]
+    """Names of the stages."""
 
 
 class CodeSection(Record, frozen=True):
@@ -163,6 +180,8 @@ class CodeSection(Record, frozen=True):
     """SHA-256 of their differences; none where there are none."""
     stages: dict[str, str]
     """Digest of the source files of each stage, by its name."""
+    sources: tuple[Source, ...] = ()
+    """Each source file that a stage's digest counts."""
 
 
 class Distribution(Record, frozen=True):
@@ -269,6 +288,8 @@ class Training(Record, frozen=True):
     """Id of the cluster's job; none on a machine of one's own."""
     host: str
     """Name of the machine."""
+    restored_from: str | None = None
+    """Ledger record of the training whose weights were taken over; none where they were trained for this run."""
 
 
 class Input(Record, frozen=True):

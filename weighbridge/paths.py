@@ -41,6 +41,11 @@ RELEASE = Path("results/release.yaml")
 RELEASE_LOG = Path("logs/release.log")
 SUMMARY = Path("results/summary.txt")
 LEDGER = Path("runs")
+LEDGER_INDEX = Path("results/.ledger.msgpack")  # may be deleted: made anew from the records
+LEDGER_SEEN = Path("results/.ledger.seen")  # a second book of what was written here
+ATTEMPTS = Path("results/attempts")  # one file for each stage that is running
+CHECKPOINTS = Path("results/checkpoints")
+SIGNERS = Path("config/signers")  # who may release, who may approve
 
 FIGURE_NAMES = (
     "candidates", "learning_curves", "roc", "precision_recall", "calibration", "confusion", "slices", "gates",
@@ -103,6 +108,21 @@ def card(name: str) -> Path:
 def statement(name: str) -> Path:
     """Return the finished verdict as an in-toto statement, as a release commit holds it."""
     return Path("models") / f"{name}.verdict.json"
+
+
+def provenance(name: str) -> Path:
+    """Return how the bundle was made, as an in-toto statement (SLSA), as a release commit holds it."""
+    return Path("models") / f"{name}.provenance.json"
+
+
+def bill_of_materials(name: str) -> Path:
+    """Return what the bundle is made of (CycloneDX), as a release commit holds it."""
+    return Path("models") / f"{name}.cdx.json"
+
+
+def signature(name: str) -> Path:
+    """Return the signature over the bundle's files (OpenSSF model signing), as a release commit holds it."""
+    return Path("models") / f"{name}.sig.json"
 
 
 def generated(name: str) -> tuple[str, ...]:

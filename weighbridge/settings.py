@@ -367,6 +367,8 @@ class Config(Section, frozen=True):
     """Each candidate is trained once a seed."""
     threads: Annotated[int, msgspec.Meta(ge=1, le=1024)] = 1
     """Threads of one training; part of the run's identity, since it changes the bits."""
+    reuse: bool = True
+    """Take over the weights of a run that is on record with the very same inputs, instead of training it again."""
     select: Select = Select()
     metrics: Metrics = Metrics()
     cost: Cost = Cost()
