@@ -178,7 +178,7 @@ def make(root: Path) -> Project:
     project.edit("dvc.yaml", "  flights:\n", "  small:\n")
     project.edit("dvc.yaml", "models/flights", "models/small")
     project.edit(".dvc/config", "../.storage", "../../storage")
-    (root / "models/.gitignore").write_text("/small\n")
+    (root / "models/.gitignore").write_text("/small\n/predictions.parquet\n")
     fetch = "from pathlib import Path; from project import dataset; dataset.fetch(Path('data/raw'))"
     project.sh(sys.executable, "-c", fetch, env={"PYTHONPATH": str(root)})
     project.git("init", "--quiet", "--initial-branch=main")

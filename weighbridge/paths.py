@@ -28,7 +28,8 @@ BASELINE = Path("results/baseline")
 BASELINE_ROWS = BASELINE / "rows"
 
 WEIGHING = Path("results/weighing/weighing.yaml")
-PREDICTIONS = Path("results/weighing/predictions.parquet")
+PREDICTIONS = Path("models/predictions.parquet")
+PREDICTIONS_POINTER = Path("models/predictions.parquet.dvc")
 METRICS = Path("models/metrics.yaml")
 VERDICT = Path("results/verdict.yaml")
 VERDICT_PAGE = Path("results/verdict.md")
@@ -127,5 +128,6 @@ def signature(name: str) -> Path:
 
 def generated(name: str) -> tuple[str, ...]:
     """Return what the pipeline itself writes into tracked folders; a release doesn't call these uncommitted."""
-    made = (pointer(name), manifest(name), card(name), statement(name), METRICS, PLOTS, PROCESSED_POINTER, *IGNORED)
+    own = (pointer(name), manifest(name), card(name), statement(name))
+    made = (*own, METRICS, PLOTS, PREDICTIONS_POINTER, PROCESSED_POINTER, *IGNORED)
     return tuple(path.as_posix() for path in made)

@@ -91,6 +91,9 @@ def profile(  # noqa: PLR0913, PLR0917 - each is a fact of its own
         splits={name: _split(part, schema, digests[name]) for name, part in parts.items()},
         features=tuple(_feature(name, column, train[name]) for name, column in schema.features.items()),
         checks=tuple(_checks(parts, schema)),
+        id=schema.id,
+        time=schema.time,
+        group=schema.group or "",
     )
 
 

@@ -1,10 +1,12 @@
 """The manifest, put together from what the stages have left."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
 from weighbridge import code, documents, manifest
+from weighbridge.digest import sha256_file
 from weighbridge.evidence.version import Derived
 from weighbridge.plan import Plan
 from weighbridge.registry import git
@@ -34,7 +36,15 @@ def code_section(root: Path, files: dict[str, tuple[str, ...]], dirty: tuple[str
         dirty_files=dirty,
         dirty_sha256=git.dirty_sha256(root, dirty) if dirty else None,
         stages={stage: code.digest(root, names) for stage, names in files.items()},
+        sources=tuple(_sources(root, files)),
     )
+
+
+def _sources(root: Path, files: dict[str, tuple[str, ...]]) -> Iterator[manifest.Source]:
+    """Yield each source file once, with the stages that run it: what their digests are made of."""
+    for path in sorted({name for names in files.values() for name in names}):
+        stages = tuple(stage for stage, names in files.items() if path in names)
+        yield manifest.Source(path=path, sha256=sha256_file(root / path), stages=stages)
 
 
 def assemble(

@@ -6,6 +6,7 @@ columns cut slices and name groups. What ``weighing.yaml`` says of a metric is f
 
 import difflib
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -21,6 +22,16 @@ from weighbridge.tasks import JudgeTask, plain
 
 _OF_TEST = "test:"
 _AGAIN = "run 'snakemake --cores all --forcerun weigh'"
+
+
+class Case(NamedTuple):
+    """What is judged: the bundle, what was weighed, on which data, how it was trained, and the last release."""
+
+    packaged: manifest.Packaged
+    weighing: manifest.Weighing
+    data: manifest.DataSection
+    parameters: manifest.Parameters
+    previous: manifest.Manifest | None
 
 
 def run(root: Path, task: JudgeTask) -> manifest.Verdict:
@@ -47,13 +58,30 @@ def decide(root: Path, task: JudgeTask) -> manifest.Verdict:
         SettingsError: where a gate names a column that the test rows lack.
     """
     packaged = documents.read_record(root / paths.PACKAGE, manifest.Packaged)
-    weighing = documents.read_record(root / paths.WEIGHING, manifest.Weighing)
-    data = documents.read_record(root / paths.PROFILE, manifest.DataSection)
     folder = root / paths.run(packaged.champion, packaged.seed)
-    run_record = documents.read_record(folder / "run.yaml", manifest.RunRecord)
-    previous = baseline.read(root, packaged.baseline)
+    case = Case(
+        packaged=packaged,
+        weighing=documents.read_record(root / paths.WEIGHING, manifest.Weighing),
+        data=documents.read_record(root / paths.PROFILE, manifest.DataSection),
+        parameters=documents.read_record(folder / "run.yaml", manifest.RunRecord).parameters,
+        previous=baseline.read(root, packaged.baseline),
+    )
+    _refuse_other_rows(root, case.weighing, case.data)
+    schema = schema_at(task.data_schema)
+    test = tables.read_split(root, "test", case.data, test_columns(task.gates, schema, case.data))
+    return judged(task, case, rows(task, schema, case, tables.read_parquet(root / paths.PREDICTIONS), test))
+
+
+def judged(task: JudgeTask, case: Case, seen: Rows) -> manifest.Verdict:
+    """Return the verdict on a case, judged on the rows *seen*; nothing is read besides.
+
+    Raises:
+        DataError: where the rows can't be measured.
+        SettingsError: where a gate names what isn't there.
+    """
+    packaged, weighing, data, previous = case.packaged, case.weighing, case.data, case.previous
     evidence = gates.Evidence(
-        rows=_rows(root, task, weighing, data),
+        rows=seen,
         weighing=weighing,
         packaged=packaged,
         data=data,
@@ -67,7 +95,7 @@ def decide(root: Path, task: JudgeTask) -> manifest.Verdict:
     derived = version.derive(
         previous,
         packaged=packaged,
-        parameters=run_record.parameters,
+        parameters=case.parameters,
         data=data,
         weighing=weighing,
         intended_use=task.intended_use,
@@ -108,13 +136,22 @@ def _loosened(
     return (*gates.loosened(old_gates, plain(task.gates)["gates"]), *beside)
 
 
-def _rows(root: Path, task: JudgeTask, weighing: manifest.Weighing, data: manifest.DataSection) -> Rows:
-    """Return the test rows with the predictions of both models, joined by id."""
-    schema = schema_at(task.data_schema)
-    _refuse_other_rows(root, weighing, data)
-    predictions = tables.read_parquet(root / paths.PREDICTIONS)
-    wanted = _columns(task.gates, schema, data)
-    test = tables.read_split(root, "test", data, [schema.id, schema.target, *wanted])
+def rows(task: JudgeTask, schema: Schema, case: Case, predictions: pd.DataFrame, test: pd.DataFrame) -> Rows:
+    """Return the test rows with the predictions of both models, joined by id.
+
+    Args:
+        task: the gates, and the project's own metrics.
+        schema: what the columns are; ranges and descriptions are of no account.
+        case: what is judged.
+        predictions: as ``weigh`` wrote them.
+        test: the test rows, with the columns of :func:`test_columns` at least.
+
+    Raises:
+        DataError: where the two aren't the same rows.
+        SettingsError: where a gate names a column that isn't there.
+    """
+    weighing = case.weighing
+    wanted = _columns(task.gates, schema, case.data)
     joined = _joined(predictions, test, schema)
     compared = weighing.comparison is not None and weighing.comparison.comparable
     threshold = weighing.threshold
@@ -129,6 +166,15 @@ def _rows(root: Path, task: JudgeTask, weighing: manifest.Weighing, data: manife
         group_by=schema.group,
         own=task.own,
     )
+
+
+def test_columns(gate_file: settings.GateFile, schema: Schema, data: manifest.DataSection) -> list[str]:
+    """Return the columns of the test rows that judging needs.
+
+    Raises:
+        SettingsError: where a gate names a column that isn't there.
+    """
+    return [schema.id, schema.target, *_columns(gate_file, schema, data)]
 
 
 def _refuse_other_rows(root: Path, weighing: manifest.Weighing, data: manifest.DataSection) -> None:

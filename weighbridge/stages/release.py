@@ -138,6 +138,7 @@ def _tag(root: Path, task: ReleaseTask, complete: manifest.Manifest, seen: Evide
     tag = tags.Tag(name, tags.Version.parse(complete.model_info.version))
     text = documents.dump(complete).encode()
     page = card.card(complete, _sample(root, name)).encode()
+    content.add(root, paths.PREDICTIONS)  # with these and the test rows anyone can judge the gates again
     entry = _decision(seen, "accepted", complete.model_info.created)  # the tag, made next, holds this record
     ledger.append(root, entry | {"tag": str(tag), "manifest_sha256": sha256_bytes(text)})
     files = {
@@ -183,7 +184,8 @@ def _notes(root: Path, tag: tags.Tag, complete: manifest.Manifest, manifest_sha2
 
 def _push(root: Path, task: ReleaseTask, tag: str) -> None:
     """Push the data first, then the tag: who sees the tag can have its data. Done again where it was cut short."""
-    pointers = (paths.RAW_POINTER, paths.PROCESSED_POINTER, paths.pointer(task.config.name))
+    tracked = (paths.RAW_POINTER, paths.PROCESSED_POINTER, paths.PREDICTIONS_POINTER)
+    pointers = (*tracked, paths.pointer(task.config.name))
     addresses = [content.pointer_address(root / pointer) for pointer in pointers]
     content.push(root, [address for address in addresses if address])
     branch = git.branch(root) if task.release.advance_branch else None
@@ -194,5 +196,5 @@ def _carried(root: Path, name: str) -> dict[str, bytes]:
     """Return the files of the working tree that the release commit holds besides manifest and card."""
     plots = [paths.PLOTS / f"{plot}.csv" for plot in paths.PLOT_NAMES]
     ignored = [path for path in paths.IGNORED if (root / path).is_file()]
-    found = [paths.pointer(name), paths.PROCESSED_POINTER, *plots, *ignored]
+    found = [paths.pointer(name), paths.PROCESSED_POINTER, paths.PREDICTIONS_POINTER, *plots, *ignored]
     return {path.as_posix(): (root / path).read_bytes() for path in found} | ledger.files(root)

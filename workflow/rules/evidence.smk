@@ -1,5 +1,5 @@
 # In:  models/<name>/, data/processed/test.parquet, results/baseline/
-# Out: results/weighing/, models/metrics.yaml, results/verdict.{yaml,md,intoto.json}, results/figures/, models/plots/
+# Out: results/weighing/, models/predictions.parquet, models/metrics.yaml, results/verdict.{yaml,md,intoto.json}, results/figures/, models/plots/
 
 
 rule weigh:
