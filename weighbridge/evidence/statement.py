@@ -17,7 +17,7 @@ import json
 from typing import Any
 
 from weighbridge import paths
-from weighbridge.manifest import GateResult, Gates, Packaged, Weighing
+from weighbridge.manifest import Artifacts, GateResult, Gates, Packaged, Weighing
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "https://in-toto.io/attestation/test-result/v0.1"
@@ -36,18 +36,19 @@ def statement(gates: Gates, packaged: Packaged, weighing: Weighing | None = None
     """
     document = {
         "_type": STATEMENT_TYPE,
-        "subject": _subjects(packaged),
+        "subject": subjects(packaged.name, packaged.artifacts),
         "predicateType": PREDICATE_TYPE,
         "predicate": _predicate(gates, weighing),
     }
     return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _subjects(packaged: Packaged) -> list[dict[str, Any]]:
-    folder = paths.bundle(packaged.name)
+def subjects(name: str, artifacts: Artifacts) -> list[dict[str, Any]]:
+    """Return what a statement about the bundle of the model *name* is about: each of its files, by its SHA-256."""
+    folder = paths.bundle(name)
     return [
         {"name": (folder / file.path).as_posix(), "digest": {"sha256": file.sha256}}
-        for file in sorted(packaged.artifacts.files, key=lambda file: file.path)
+        for file in sorted(artifacts.files, key=lambda file: file.path)
     ]
 
 
