@@ -10,12 +10,18 @@ sys.path.insert(0, str(root))
 
 from snakemake.exceptions import WorkflowError
 
-from weighbridge import paths, plan
+from weighbridge import paths, plan, running
 from weighbridge.errors import WeighbridgeError
 
 started = time.time()
 plan.lead(root)
+# Dry runs change nothing; nor do commands such as --summary, which go without cores.
+looking = workflow.output_settings.dryrun or not (
+    workflow.resource_settings.cores or workflow.resource_settings.nodes
+)
 try:
+    if workflow.is_main_process:
+        running.hold(root, looking=looking)
     project = plan.Plan(
         plan.load(root, config, workflow.config_settings.configfiles), root
     )

@@ -1,0 +1,198 @@
+"""One pipeline at a time in a folder, one process at a time in a stage; and order after a kill.
+
+Both are held by ``flock``: the kernel lets go of it when its process ends, however that ends. So nothing has to be
+cleaned up before the next start, and what a killed Snakemake left of its own locks is known to be stale.
+"""
+
+import contextlib
+import errno
+import fcntl
+import os
+import platform
+import re
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from weighbridge import documents, paths
+from weighbridge.errors import SetupError
+
+_PATIENCE_SECONDS = 0.5
+_PAUSE_SECONDS = 0.05
+_NO_LOCKS_HERE = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
+_ANY = "any"
+"""Shared by all stages, so that one look tells whether any runs; no stage has this name."""
+# As `tempfile` names what is renamed once it is whole.
+_TEMPORARY = re.compile(r"\..*[.-][a-z0-9_]{8}")
+_SNAKEMAKE_LOCK = re.compile(r"\d+\.(input|output)\.lock")
+_SWEPT = ("data", "data/processed", "models", "models/*", "approvals", "runs/*")
+_held: dict[Path, int] = {}
+
+
+def hold(root: Path, *, looking: bool = False) -> None:
+    """Hold the folder for the life of this process, and put in order what a killed one has left.
+
+    Snakemake's stale locks are removed, half-written files too, and attempts that were killed go on record. Where the
+    file system has no locks, Snakemake's own have to do.
+
+    Args:
+        root: the project's root.
+        looking: for a process that changes nothing, such as a dry run: it lets go at once, and is never refused.
+
+    Raises:
+        SetupError: where another pipeline runs in the folder, or nothing can be written there.
+    """
+    if root in _held:
+        return
+    with contextlib.ExitStack() as stack:
+        try:
+            descriptor = _opened(root / paths.RUNNING)
+            stack.callback(os.close, descriptor)
+            taken = _taken(descriptor, fcntl.LOCK_EX, 0 if looking else _PATIENCE_SECONDS)
+            holder = os.pread(descriptor, 200, 0).decode(errors="replace").strip()
+            if taken:
+                _put_in_order(root, holder)
+            if taken and not looking:
+                _write_holder(descriptor)
+                stack.pop_all()
+                _held[root] = descriptor
+        except OSError as problem:
+            if looking or problem.errno in _NO_LOCKS_HERE:
+                return
+            raise _unwritable(root, problem) from None
+    if not (taken or looking):
+        raise SetupError(
+            f"another snakemake runs in this folder ({holder or 'it has just started'}); wait for it, or end it there"
+        )
+
+
+def _opened(path: Path) -> int:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+
+
+def _taken(descriptor: int, kind: int, patience_seconds: float) -> bool:
+    deadline = time.monotonic() + patience_seconds
+    while True:
+        try:
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(_PAUSE_SECONDS)
+        else:
+            return True
+
+
+def _write_holder(descriptor: int) -> None:
+    os.truncate(descriptor, 0)
+    text = f"process {os.getpid()} on {platform.node()}, since {documents.utc_now()}"
+    os.pwrite(descriptor, text.encode(), 0)
+
+
+def _unwritable(root: Path, problem: OSError) -> SetupError:
+    place = Path(problem.filename) if problem.filename else paths.RUNNING
+    name = place.relative_to(root) if place.is_relative_to(root) else place
+    return SetupError(
+        f"{name}: can't be written ({problem.strerror}); free space or mend the folder's rights, "
+        "then run snakemake again: nothing is lost"
+    )
+
+
+def _put_in_order(root: Path, holder: str) -> None:
+    """Clear up after a pipeline that was killed; where the last one ended by itself there is nothing to do."""
+    killed = _close_dead(root)
+    locks = _stale_locks(root)
+    if locks and holder and f" on {platform.node()}," not in holder:
+        # Not every network file system tells one host of another's lock.
+        raise SetupError(
+            f"a snakemake has left its locks here ({holder}); where it runs no more, 'snakemake --unlock' removes them"
+        )
+    for lock in locks:
+        lock.unlink(missing_ok=True)
+    if not (locks or killed):
+        return
+    still = _still_running(root)
+    if not still:
+        _sweep(root)
+    words = "its locks and half-written files are removed" if not still else f"{still} runs on and is waited for"
+    _say(f"the last snakemake here was killed; {words}, and its work goes on")
+
+
+def _close_dead(root: Path) -> bool:
+    try:
+        from weighbridge.registry import attempts
+    except ImportError:
+        return False
+    return bool(attempts.close_dead(root))
+
+
+def _stale_locks(root: Path) -> list[Path]:
+    folder = root / ".snakemake" / "locks"
+    found = folder.iterdir() if folder.is_dir() else ()
+    return [path for path in found if _SNAKEMAKE_LOCK.fullmatch(path.name)]
+
+
+def _still_running(root: Path) -> str:
+    """Return the stages that a killed Snakemake has left running; empty where there are none."""
+    place = root / paths.STAGE_LOCKS
+    names = sorted(path.name for path in place.iterdir() if path.name != _ANY) if place.is_dir() else []
+    return ", ".join(name for name in names if not _is_free(place / name))
+
+
+def _is_free(path: Path) -> bool:
+    with path.open() as stream:
+        return _taken(stream.fileno(), fcntl.LOCK_SH, 0)
+
+
+def _sweep(root: Path) -> None:
+    """Remove files and folders that were being written; never anything among the raw data."""
+    folders = [folder for pattern in _SWEPT for folder in root.glob(pattern) if folder != root / paths.RAW]
+    folders += [Path(name) for name, _, _ in os.walk(root / "results")]
+    for folder in folders:
+        if not folder.is_dir() or folder.is_symlink():
+            continue
+        for path in folder.iterdir():
+            if _TEMPORARY.fullmatch(path.name):
+                _remove(path)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"weighbridge: {text}\n")
+    sys.stderr.flush()
+
+
+@contextlib.contextmanager
+def alone(root: Path, stage: str) -> Iterator[None]:
+    """Be the only process that runs *stage* in this folder: wait for one that a killed Snakemake has left running.
+
+    Both would write the same files; they do so one after the other.
+
+    Args:
+        root: the project's root.
+        stage: the stage's name, with candidate and seed where it has such.
+    """
+    with contextlib.ExitStack() as stack:
+        for name, kind in ((_ANY, fcntl.LOCK_SH), (stage, fcntl.LOCK_EX)):
+            descriptor = _opened(root / paths.STAGE_LOCKS / name)
+            stack.callback(os.close, descriptor)
+            try:
+                if not _taken(descriptor, kind, 0):
+                    holder = os.pread(descriptor, 200, 0).decode(errors="replace").strip()
+                    _say(f"{stage} runs already ({holder}); this one waits for it")
+                    fcntl.flock(descriptor, kind)
+                if kind == fcntl.LOCK_EX:
+                    _write_holder(descriptor)
+            except OSError as problem:
+                if problem.errno not in _NO_LOCKS_HERE:
+                    raise
+        yield
