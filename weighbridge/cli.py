@@ -12,7 +12,7 @@ from typing import IO, Any, TypeVar
 
 import click
 
-from weighbridge import __version__, machine
+from weighbridge import __version__, machine, running
 from weighbridge.errors import ReleaseRefused, WeighbridgeError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -183,8 +183,10 @@ def _stage(function: F) -> F:
         # takes a tenth of the time of their import.
         gc.set_threshold(_OBJECTS_TO_COLLECT)
         root = _root()
+        of = [str(options[key]) for key in ("candidate", "seed") if key in options]
         try:
-            function(root, settings.read() if settings else "{}", **options)
+            with running.alone(root, "-".join([function.__name__, *of])):
+                function(root, settings.read() if settings else "{}", **options)
         except ReleaseRefused:
             raise  # on record already, with its gates
         except WeighbridgeError as error:

@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from weighbridge import documents, paths
+from weighbridge import paths
 from weighbridge.errors import SetupError
 
 _PATIENCE_SECONDS = 0.5
@@ -88,7 +88,8 @@ def _taken(descriptor: int, kind: int, patience_seconds: float) -> bool:
 
 def _write_holder(descriptor: int) -> None:
     os.truncate(descriptor, 0)
-    text = f"process {os.getpid()} on {platform.node()}, since {documents.utc_now()}"
+    since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    text = f"process {os.getpid()} on {platform.node()}, since {since}"
     os.pwrite(descriptor, text.encode(), 0)
 
 
