@@ -59,13 +59,12 @@ def attempt(
     hooks: bool = False,
 ) -> subprocess.CompletedProcess[bytes]:
     """Like :func:`run`, for commands whose exit code is an answer: nothing is raised for it."""
-    command = ["git", *_FIXED, *(() if hooks else _NO_HOOKS), *arguments]
     try:
         return subprocess.run(  # noqa: S603 - a list of arguments, no shell
-            command,
+            command(*arguments, hooks=hooks),
             cwd=root,
             input=input or b"",
-            env={**_environment(), **(env or {})},
+            env={**environment(), **(env or {})},
             capture_output=True,
             check=False,
         )
@@ -75,7 +74,13 @@ def attempt(
         raise SetupError("git isn't installed, or not on PATH; install Git 2.30 or later") from None
 
 
-def _environment() -> dict[str, str]:
+def command(*arguments: str, hooks: bool = False) -> list[str]:
+    """Return the command that :func:`run` runs, for who speaks with the process itself."""
+    return ["git", *_FIXED, *(() if hooks else _NO_HOOKS), *arguments]
+
+
+def environment() -> dict[str, str]:
+    """Return the variables that :func:`run` runs Git with: nothing of a hook that may run us, and words in English."""
     kept = {key: value for key, value in os.environ.items() if key not in _LOCAL_VARIABLES}
     return {**kept, "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
 
