@@ -12,7 +12,7 @@ from weighbridge import manifest
 from weighbridge.digest import sha256_bytes, sha256_file, sha256_json
 
 # Variables that may change results; no other is ever recorded.
-_VARIABLES = (
+VARIABLES = (
     "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OPENBLAS_CORETYPE", "ATEN_CPU_CAPABILITY",
     "ONEDNN_MAX_CPU_ISA", "CUDA_VISIBLE_DEVICES", "CUBLAS_WORKSPACE_CONFIG", "PYTHONHASHSEED",
 )  # fmt: skip
@@ -60,7 +60,7 @@ def environment(lock: Path) -> manifest.EnvironmentSection:
         distributions=tuple(found[name] for name in sorted(found, key=str.lower)),
         os=_os_name(),
         libc=" ".join(platform.libc_ver()).strip(),
-        variables={name: os.environ[name] for name in _VARIABLES if name in os.environ},
+        variables={name: os.environ[name] for name in VARIABLES if name in os.environ},
     )
 
 
@@ -76,10 +76,9 @@ def hardware() -> manifest.Hardware:
     """Return the machine's facts; what serving needs is seen later, at weighing."""
     import psutil
 
-    model, flags = _cpu()
     return manifest.Hardware(
-        cpu=model or platform.processor() or platform.machine(),
-        instruction_sets=tuple(name for name in _INSTRUCTION_SETS if name in flags),
+        cpu=_cpu()[0] or platform.processor() or platform.machine(),
+        instruction_sets=instruction_sets(),
         cores=os.cpu_count() or 1,
         memory_mib=round(psutil.virtual_memory().total / 2**20, 1),
         accelerators=_accelerators(),
@@ -87,6 +86,12 @@ def hardware() -> manifest.Hardware:
         required_memory_mib=None,
         required_accelerator=None,
     )
+
+
+def instruction_sets() -> tuple[str, ...]:
+    """Return the instruction sets of the processor by which numeric libraries choose their kernels."""
+    flags = _cpu()[1]
+    return tuple(name for name in _INSTRUCTION_SETS if name in flags)
 
 
 def _cpu() -> tuple[str, frozenset[str]]:

@@ -6,6 +6,7 @@ from typing import Any
 from weighbridge.data.schema import Schema
 from weighbridge.settings import Candidate
 from weighbridge.training import models, prepare, sklearn_fit
+from weighbridge.training.checkpoints import Checkpoints
 from weighbridge.training.fitted import Fitted, describe
 
 
@@ -18,10 +19,13 @@ def fit(  # noqa: PLR0913 - what a run is made of
     seed: int,
     threads: int,
     progress: Callable[[str], None],
+    checkpoints: Checkpoints | None = None,
 ) -> Fitted:
     """Fit *candidate* on the frame *train*; *validation* is for early stopping only.
 
-    The same arguments give the same bits on one machine. *progress* is called with a line of text now and then.
+    The same arguments give the same bits on one machine. *progress* is called with a line of text now and then. A
+    network's training is saved to *checkpoints* and goes on from there; an estimator's fit is one call, and begins
+    anew.
 
     Raises:
         ModelError: where the model can't be built or fitted.
@@ -47,6 +51,7 @@ def fit(  # noqa: PLR0913 - what a run is made of
         seed=seed,
         threads=threads,
         progress=progress,
+        checkpoints=checkpoints,
     )
     return describe(transformer, model, curve=history.curve, best_epoch=history.best_epoch)
 

@@ -6,6 +6,7 @@ which is several times faster for small networks. Nothing in a step waits for a 
 
 import contextlib
 import dataclasses
+import itertools
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +18,12 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from weighbridge.errors import ModelError
 from weighbridge.settings import Fit
+from weighbridge.training import resuming
+from weighbridge.training.checkpoints import Checkpoints
 from weighbridge.training.models import seed_everything
+from weighbridge.training.resuming import History, Progress
+
+__all__ = ["History", "Probability", "Rows", "fit", "logits", "loss", "probabilities", "reproducible", "rows"]
 
 _CHUNK = 16384  # rows of a forward pass without gradients
 _LOGIT_PAIR = 2
@@ -29,23 +35,6 @@ class Rows:
 
     inputs: torch.Tensor
     targets: torch.Tensor
-
-
-@dataclasses.dataclass(kw_only=True)
-class History:
-    """How the training went: a row an epoch, and the epoch with the least validation loss, with its weights."""
-
-    curve: list[dict[str, float]] = dataclasses.field(default_factory=list)
-    best_epoch: int = 0
-    best_loss: float = math.inf
-    best_weights: dict[str, torch.Tensor] = dataclasses.field(default_factory=dict)
-
-    def add(self, epoch: int, train_loss: float, validation_loss: float, network: nn.Module) -> None:
-        """Note an epoch, and copy the network's weights where its validation loss is the least so far."""
-        self.curve.append({"epoch": epoch, "train_loss": train_loss, "validation_loss": validation_loss})
-        if validation_loss < self.best_loss:
-            self.best_epoch, self.best_loss = epoch, validation_loss
-            self.best_weights = {name: value.clone() for name, value in network.state_dict().items()}
 
 
 def rows(inputs: Any, targets: Any) -> Rows:
@@ -79,37 +68,62 @@ def fit(  # noqa: PLR0913 - the parts of one fit
     seed: int,
     threads: int,
     progress: Callable[[str], None],
+    checkpoints: Checkpoints | None = None,
 ) -> History:
     """Train *network* in place, and leave it in evaluation mode with the weights of its best epoch.
 
     The order of the rows depends on *seed* alone, dropout on the global generator, which is seeded here too.
-    A last batch of a single row is left out, since batch normalisation can't take one.
+    A last batch of a single row is left out, since batch normalisation can't take one. With *checkpoints* it goes on
+    from the newest one, to the very bits that it would have come to without interruption.
 
     Raises:
         ModelError: where the loss is no finite number, or the network fails on its input.
     """
     seed_everything(seed)
     shuffle = torch.Generator().manual_seed(seed)
-    with reproducible(threads):
-        optimiser = _optimiser(network, settings)
-        history = History()
-        for epoch in range(1, settings.epochs + 1):
-            started = time.perf_counter()
-            train_loss = _epoch(network, optimiser, train, settings.batch_size, shuffle)
-            rate = len(train.targets) / (time.perf_counter() - started)
-            validation_loss = loss(network, validation)
-            _check_finite(epoch, train_loss, validation_loss, settings.lr)
-            progress(
-                f"epoch {epoch}/{settings.epochs}  train loss {train_loss:.5f}  validation loss {validation_loss:.5f}"
-                f"  {time.perf_counter() - started:.1f} s  {rate:,.0f} rows/s"
-            )
-            history.add(epoch, train_loss, validation_loss, network)
-            if epoch - history.best_epoch >= settings.patience:
-                progress(f"stopped: no lower validation loss since epoch {history.best_epoch}")
+    with checkpoints.interruptible() if checkpoints else contextlib.nullcontext(), reproducible(threads):
+        state = Progress(network, _optimiser(network, settings), shuffle)
+        if checkpoints:
+            checkpoints.resume(lambda tensors, facts: resuming.take(state, tensors, facts))
+        for epoch in range(state.epoch, settings.epochs + 1):
+            _learn(state, train, validation, settings, progress=progress, checkpoints=checkpoints)
+            if epoch - state.history.best_epoch >= settings.patience:
+                progress(f"stopped: no lower validation loss since epoch {state.history.best_epoch}")
                 break
-        network.load_state_dict(history.best_weights)
+        network.load_state_dict(state.history.best_weights)
     network.eval()
-    return history
+    return state.history
+
+
+def _learn(  # noqa: PLR0913 - what an epoch is made of
+    state: Progress,
+    train: Rows,
+    validation: Rows,
+    settings: Fit,
+    *,
+    progress: Callable[[str], None],
+    checkpoints: Checkpoints | None,
+) -> None:
+    """Run one epoch, or the rest of it, measure it, and get ready for the next."""
+    started, done = time.perf_counter(), state.batch * settings.batch_size
+    batches = math.ceil(len(train.targets) / settings.batch_size)
+
+    def pause() -> None:
+        if checkpoints:
+            steps = (state.epoch - 1) * batches + state.batch
+            checkpoints.reached(steps, lambda: resuming.give(state))
+
+    train_loss = _epoch(state, train, settings.batch_size, pause)
+    rate = max(len(train.targets) - done, 0) / (time.perf_counter() - started)
+    validation_loss = loss(state.network, validation)
+    pause()  # a signal may have come meanwhile
+    _check_finite(state.epoch, train_loss, validation_loss, settings.lr)
+    progress(
+        f"epoch {state.epoch}/{settings.epochs}  train loss {train_loss:.5f}  validation loss {validation_loss:.5f}"
+        f"  {time.perf_counter() - started:.1f} s  {rate:,.0f} rows/s"
+    )
+    state.history.add(state.epoch, train_loss, validation_loss, state.network)
+    state.next_epoch()
 
 
 def _optimiser(network: nn.Module, settings: Fit) -> torch.optim.Optimizer:
@@ -120,26 +134,25 @@ def _optimiser(network: nn.Module, settings: Fit) -> torch.optim.Optimizer:
     return torch.optim.AdamW(learned, lr=settings.lr, weight_decay=settings.weight_decay, fused=True)
 
 
-def _epoch(
-    network: nn.Module, optimiser: torch.optim.Optimizer, train: Rows, batch_size: int, shuffle: torch.Generator
-) -> float:
-    """Take one step a batch, in a new order, and return the mean loss a row."""
+def _epoch(state: Progress, train: Rows, batch_size: int, pause: Callable[[], None]) -> float:
+    """Take one step a batch, in a new order, from where *state* stands; return the mean loss a row."""
+    network, optimiser = state.network, state.optimiser
     count = len(train.targets)
-    order = torch.randperm(count, generator=shuffle)
+    order = torch.randperm(count, generator=state.shuffle)
     inputs, targets = train.inputs.index_select(0, order), train.targets.index_select(0, order)
     network.train()
-    total = torch.zeros(())
-    seen = 0
-    for batch, wanted in zip(torch.split(inputs, batch_size), torch.split(targets, batch_size), strict=True):
-        if len(wanted) == 1 < count:
-            continue
-        step_loss = binary_cross_entropy_with_logits(logits(network(batch)), wanted)
-        optimiser.zero_grad()
-        step_loss.backward()  # type: ignore[no-untyped-call]  # torch annotates it in part
-        optimiser.step()
-        total += step_loss.detach() * len(wanted)
-        seen += len(wanted)
-    return float(total) / seen
+    batches = zip(torch.split(inputs, batch_size), torch.split(targets, batch_size), strict=True)
+    for batch, wanted in itertools.islice(batches, state.batch, None):
+        if not len(wanted) == 1 < count:
+            step_loss = binary_cross_entropy_with_logits(logits(network(batch)), wanted)
+            optimiser.zero_grad()
+            step_loss.backward()  # type: ignore[no-untyped-call]  # torch annotates it in part
+            optimiser.step()
+            state.total += step_loss.detach() * len(wanted)
+            state.seen += len(wanted)
+        state.batch += 1
+        pause()
+    return float(state.total) / state.seen
 
 
 @torch.no_grad()

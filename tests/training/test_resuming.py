@@ -1,0 +1,302 @@
+"""A training that was killed, whenever and however often, ends in the bits of one that was not."""
+
+import itertools
+import math
+import multiprocessing
+import os
+import random
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from weighbridge import machine
+from weighbridge.settings import Fit
+from weighbridge.training import resuming, torch_fit
+from weighbridge.training.checkpoints import Checkpoints
+
+SETTINGS = Fit(epochs=4, batch_size=16, lr=0.02, patience=2, weight_decay=0.01)
+ROWS, BATCHES = 150, 10
+FORK = multiprocessing.get_context("fork")  # the child has imported torch already
+
+
+class Noisy(nn.Module):
+    """A network that draws from every generator, and keeps what it has seen in buffers, one of them never saved."""
+
+    seen: torch.Tensor
+
+    def __init__(self, before: Callable[[int], None] = lambda _batch: None) -> None:
+        super().__init__()
+        self.first, self.norm, self.drop = nn.Linear(5, 12), nn.BatchNorm1d(12), nn.Dropout(0.3)
+        self.last, self.tied = nn.Linear(12, 1), nn.Linear(5, 12)
+        self.tied.weight = self.first.weight
+        self.register_buffer("seen", torch.zeros(5), persistent=False)
+        self._before, self._count = before, itertools.count(1)
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        """Return one logit a row, shape (rows, 1)."""
+        if self.training:
+            self._before(next(self._count))
+            self.seen.mul_(0.9).add_(rows.mean(0), alpha=0.1)
+            rows = rows + 0.01 * (random.gauss(0, 1) + float(np.random.standard_normal()))  # noqa: NPY002 - what projects do
+            self.norm.momentum = 0.1
+        hidden = self.drop(torch.relu(self.norm(self.first(rows) + self.tied(rows - self.seen))))
+        logit: torch.Tensor = self.last(hidden)
+        return logit
+
+
+def rows(count: int, seed: int) -> torch_fit.Rows:
+    draw = np.random.default_rng(seed)
+    inputs = draw.normal(size=(count, 5)).astype("float32")
+    return torch_fit.rows(inputs, (inputs[:, 0] + inputs[:, 1] ** 2 > 0.5).astype("int8"))
+
+
+def train(network: nn.Module, checkpoints: Checkpoints | None = None, settings: Fit = SETTINGS) -> bytes:
+    """Train, and return the bytes of weights and curve."""
+    history = torch_fit.fit(
+        network,
+        rows(ROWS, 0),
+        rows(80, 1),
+        settings,
+        seed=3,
+        threads=1,
+        progress=lambda _text: None,
+        checkpoints=checkpoints,
+    )
+    weights = b"".join(value.numpy().tobytes() for value in network.state_dict().values())
+    return weights + repr(history.curve).encode()
+
+
+def built(before: Callable[[int], None] = lambda _batch: None) -> Noisy:
+    torch.manual_seed(3)
+    return Noisy(before)
+
+
+def at(folder: Path, **options: Any) -> Checkpoints:
+    return Checkpoints(folder, progress=lambda _text: None, **options)
+
+
+def always(folder: Path) -> Checkpoints:
+    return at(folder, least_seconds=0.0, largest_share=1.0)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted() -> bytes:
+    return train(built())
+
+
+def _begin(folder: Path, batch: int, number: int, checkpoints: Callable[[Path], Checkpoints] = always) -> None:
+    def before(current: int) -> None:
+        if current == batch:
+            os.kill(os.getpid(), number)
+
+    opened = checkpoints(folder)
+    (folder.parent / "done").write_bytes(train(built(before), opened) + str(opened.resumed_from).encode())
+
+
+def begin(folder: Path, batch: int, number: int) -> int | None:
+    """Train in a process of its own that sends itself a signal before its so-manieth batch; return its exit code."""
+    process = FORK.Process(target=_begin, args=(folder, batch, number))
+    process.start()
+    process.join()
+    return process.exitcode
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_killed_again_and_again_it_comes_to_the_same_bits(
+    number: signal.Signals, tmp_path: Path, uninterrupted: bytes
+) -> None:
+    """Each start gets some random number of batches further."""
+    draw, kills = random.Random(int(number)), 0  # noqa: S311 - no secret
+    while (code := begin(tmp_path / "run", draw.randint(2, 9), number)) == -number:
+        kills += 1
+        assert kills <= SETTINGS.epochs * BATCHES
+    assert code == 0
+    assert kills >= 4
+    found = (tmp_path / "done").read_bytes()
+    assert found.startswith(uninterrupted)
+    assert found[len(uninterrupted) :].startswith(b"step ")
+
+
+def test_a_term_signal_saves_what_was_not_due(tmp_path: Path, uninterrupted: bytes) -> None:
+    process = FORK.Process(target=_begin, args=(tmp_path / "run", 23, signal.SIGTERM, at))
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGTERM
+    (saved,) = (tmp_path / "run").iterdir()
+    assert saved.name.startswith("000000000023-")
+    assert train(built(), always(tmp_path / "run")) == uninterrupted
+
+
+def test_the_handler_that_was_there_has_the_last_word(tmp_path: Path) -> None:
+    """A stage's own handler puts the cancelled attempt on record."""
+
+    class CancelledError(Exception):
+        pass
+
+    def cancel(_number: int, _frame: object) -> None:
+        raise CancelledError
+
+    before = signal.signal(signal.SIGTERM, cancel)
+    try:
+        with pytest.raises(CancelledError):
+            train(built(lambda batch: signal.raise_signal(signal.SIGTERM) if batch == 5 else None), at(tmp_path))
+        assert signal.getsignal(signal.SIGTERM) is cancel
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert [path.name[:12] for path in tmp_path.iterdir()] == ["000000000005"]
+
+
+def test_an_interrupt_from_the_keyboard_saves_too(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        train(built(lambda batch: signal.raise_signal(signal.SIGINT) if batch == 7 else None), at(tmp_path))
+    assert [path.name[:12] for path in tmp_path.iterdir()] == ["000000000007"]
+
+
+def test_a_signal_in_the_last_measurement_is_not_lost(tmp_path: Path, uninterrupted: bytes) -> None:
+    network, calls = built(), itertools.count(1)
+
+    def measured(*_: object) -> None:
+        if not network.training and next(calls) == SETTINGS.epochs:
+            signal.raise_signal(signal.SIGINT)
+
+    network.register_forward_hook(measured)
+    with pytest.raises(KeyboardInterrupt):
+        train(network, at(tmp_path))
+    assert train(built(), always(tmp_path)) == uninterrupted
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> list[Path]:
+    """The two checkpoints that an interrupted training left, the newest first."""
+    folder = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        train(built(lambda batch: signal.raise_signal(signal.SIGINT) if batch == 25 else None), always(folder))
+    found = sorted(folder.iterdir(), reverse=True)
+    assert [int(path.name[:12]) for path in found] == [25, 24]
+    return found
+
+
+@pytest.mark.parametrize("damage", ["flipped", "cut", "empty"])
+def test_a_damaged_checkpoint_is_passed_over(damage: str, two: list[Path], uninterrupted: bytes) -> None:
+    content = two[0].read_bytes()
+    flipped = content[:-9] + bytes([content[-9] ^ 1]) + content[-8:]
+    two[0].write_bytes({"flipped": flipped, "cut": content[:-100], "empty": b""}[damage])
+    said: list[str] = []
+    checkpoints = Checkpoints(two[0].parent, progress=said.append)
+    assert train(built(), checkpoints) == uninterrupted
+    assert checkpoints.resumed_from == f"step 24, SHA-256 {two[1].stem[13:]}"
+    assert "passed over: damaged" in said[0]
+
+
+def test_half_written_files_and_strangers_are_not_looked_at(two: list[Path], uninterrupted: bytes) -> None:
+    for path in two:
+        path.rename(path.with_name(f".{path.name}.ab12"))
+    checkpoints = at(two[0].parent)
+    assert train(built(), checkpoints) == uninterrupted
+    assert checkpoints.resumed_from is None
+
+
+def test_of_other_instruction_sets_none_is_taken(
+    two: list[Path], uninterrupted: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half of the steps rounded one way and half another is what nobody can repeat."""
+    monkeypatch.setattr(machine, "instruction_sets", lambda: ("sse4_2",))
+    said: list[str] = []
+    checkpoints = Checkpoints(two[0].parent, progress=said.append)
+    assert train(built(), checkpoints) == uninterrupted
+    assert len([line for line in said if "other instruction sets" in line]) == 2
+
+
+def test_of_another_network_none_is_taken(two: list[Path]) -> None:
+    other = Noisy()
+    other.last = nn.Linear(12, 2)
+    before = [value.clone() for value in other.state_dict().values()]
+    state = resuming.Progress(other, torch.optim.AdamW(other.parameters()), torch.Generator())
+    checkpoints = at(two[0].parent)
+    checkpoints.resume(lambda tensors, facts: resuming.take(state, tensors, facts))
+    assert checkpoints.resumed_from is None
+    assert all(map(torch.equal, before, other.state_dict().values()))
+
+
+def test_a_file_holds_one_metadata_key_and_no_pickle(two: list[Path]) -> None:
+    content = two[0].read_bytes()
+    assert content.count(b"weighbridge") == 1
+    assert content[8:30].startswith(b'{"__metadata__":{"weig')
+
+
+def test_time_spent_before_is_counted(two: list[Path]) -> None:
+    checkpoints = at(two[0].parent)
+    train(built(), checkpoints)
+    assert checkpoints.spent.cpu_seconds > 0
+    assert checkpoints.spent.wall_seconds > 0
+    assert checkpoints.spent.started.endswith("Z")
+
+
+def test_a_full_disk_stops_no_training(tmp_path: Path, uninterrupted: bytes) -> None:
+    """A file stands where the folder would be made, which fails as a full disk does."""
+    (tmp_path / "file").write_text("")
+    said: list[str] = []
+    checkpoints = Checkpoints(tmp_path / "file" / "run", progress=said.append, least_seconds=0.0, largest_share=1.0)
+    assert train(built(), checkpoints) == uninterrupted
+    assert said[0] == "no checkpoint at step 1: Not a directory"
+
+
+def test_a_state_of_more_than_tensors_is_told_once(tmp_path: Path) -> None:
+    network = built()
+    optimiser = torch.optim.AdamW(network.parameters())
+    optimiser.state[network.last.bias]["note"] = "no tensor"
+    state = resuming.Progress(network, optimiser, torch.Generator())
+    said: list[str] = []
+    checkpoints = Checkpoints(tmp_path, progress=said.append, least_seconds=0.0, largest_share=1.0)
+    for step in (1, 2):
+        checkpoints.reached(step, lambda: resuming.give(state))
+    assert len(said) == 1
+    assert "note is no tensor); a killed training begins anew" in said[0]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_saving_takes_a_small_share_of_the_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a clock of ours: a save of 2 s every 200 s at most, however often it is asked."""
+    now = [0.0]
+    monkeypatch.setattr("weighbridge.training.checkpoints.time.monotonic", lambda: now[0])
+    checkpoints, saves = at(tmp_path, least_seconds=10.0), []
+
+    def state() -> tuple[dict[str, Any], dict[str, Any]]:
+        saves.append(now[0])
+        now[0] += 2.0
+        return {"value": torch.zeros(1)}, {}
+
+    for step in range(1, 1001):
+        now[0] += 1.0
+        checkpoints.reached(step, state)
+    assert saves == [10.0, *(10.0 + 200.0 * turn for turn in range(1, len(saves)))]
+    assert math.ceil(now[0] / 200) == len(saves)
+
+
+def test_after_success_nothing_is_left(two: list[Path]) -> None:
+    at(two[0].parent).clear()
+    assert not two[0].parent.exists()
+
+
+def test_two_of_one_training_at_once_do_no_harm(tmp_path: Path, uninterrupted: bytes) -> None:
+    """Such as an orphan of a killed pipeline beside its successor."""
+    folders = [tmp_path / name / "run" for name in ("one", "other")]
+    shared = tmp_path / "shared"
+    for folder in folders:
+        folder.parent.mkdir()
+        folder.symlink_to(shared)
+    shared.mkdir()
+    both = [FORK.Process(target=_begin, args=(folder, sys.maxsize, 0)) for folder in folders]
+    for process in both:
+        process.start()
+    for process in both:
+        process.join()
+    assert [process.exitcode for process in both] == [0, 0]
+    assert all((folder.parent / "done").read_bytes().startswith(uninterrupted) for folder in folders)

@@ -1,0 +1,206 @@
+"""Checkpoints of one training: written whole or not at all, found again by the next start, gone with success.
+
+A checkpoint is a safetensors file with one metadata key, which holds canonical JSON. Its name says how far the
+training was and ends in the SHA-256 of its bytes, so a damaged one is known before it is read. No pickle.
+"""
+
+import contextlib
+import hashlib
+import json
+import re
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any, NamedTuple
+
+from weighbridge import documents, machine
+from weighbridge.digest import canonical_json
+
+_FORMAT = 1
+_KEPT = 2  # the one before the last stands in where the last is damaged
+_FILE = re.compile(r"(\d{12})-([0-9a-f]{64})\.safetensors")
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+State = tuple[dict[str, Any], dict[str, Any]]
+"""Tensors by name, and facts that JSON can hold."""
+
+
+class Spent(NamedTuple):
+    """What the starts before this one have taken; *started* is when the first one began (UTC), empty for none."""
+
+    started: str = ""
+    wall_seconds: float = 0.0
+    cpu_seconds: float = 0.0
+
+
+class _Stopped(BaseException):
+    """A signal asked to end, and the state is saved; no error, so that nothing on the way takes it for one."""
+
+
+class Checkpoints:
+    """The checkpoints of one training in a folder of its own.
+
+    Saving takes at most a hundredth of the time: what a save took decides when the next one is due.
+
+    Attributes:
+        resumed_from: the checkpoint that this start went on from; ``None`` where it began anew.
+        spent: what earlier starts took, up to that checkpoint.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        progress: Callable[[str], None],
+        least_seconds: float = 10.0,
+        largest_share: float = 0.01,
+    ) -> None:
+        """Open *folder*, which needn't be there.
+
+        Args:
+            folder: of this training alone: its name tells data, code, settings, environment and seed apart.
+            progress: called with a line of text where a checkpoint is passed over or can't be written.
+            least_seconds: the least time between two saves.
+            largest_share: the largest share of the time that saving may take.
+        """
+        self.resumed_from: str | None = None
+        self.spent = Spent()
+        self._folder = folder
+        self._progress = progress
+        self._least_seconds = least_seconds
+        self._largest_share = largest_share
+        self._watch = machine.Stopwatch()
+        self._due = time.monotonic() + least_seconds
+        self._signal: int | None = None
+        self._able = True
+
+    def resume(self, take: Callable[[dict[str, Any], dict[str, Any]], None]) -> None:
+        """Hand the newest whole checkpoint to *take*, tensors and facts; without one nothing happens.
+
+        One that is damaged, made by other instruction sets, or refused by *take* with a ``ValueError`` is passed
+        over for the one before; *take* must look before it changes anything.
+        """
+        for path in self._files():
+            try:
+                tensors, facts = _read(path)
+                take(tensors, facts)
+            except (OSError, ValueError, KeyError, TypeError) as problem:
+                self._progress(f"checkpoint {path.name[:21]}… is passed over: {problem}")
+                continue
+            self.spent = Spent(**facts["spent"])
+            self.resumed_from = f"step {int(path.name[:12])}, SHA-256 {path.stem.partition('-')[2]}"
+            self._progress(f"goes on from a checkpoint: {self.resumed_from}")
+            return
+
+    def reached(self, steps: int, state: Callable[[], State]) -> None:
+        """Save what *state* returns, where that is due after so many *steps*, or where a signal asks to end."""
+        if self._signal is None and time.monotonic() < self._due:
+            return
+        self._save(steps, state)
+        if self._signal is not None:
+            raise _Stopped
+
+    def _save(self, steps: int, state: Callable[[], State]) -> None:
+        began = time.monotonic()
+        if self._able:
+            try:
+                self._write(steps, *state())
+            except OSError as problem:  # a later one may fit; the training itself needs none
+                self._progress(f"no checkpoint at step {steps}: {problem.strerror or problem}")
+            except (ValueError, TypeError, RuntimeError) as problem:
+                self._able = False
+                self._progress(f"this network's state can't be saved ({problem}); a killed training begins anew")
+        ended = time.monotonic()
+        self._due = ended + max(self._least_seconds, (ended - began) * (1 / self._largest_share - 1))
+
+    def _write(self, steps: int, tensors: dict[str, Any], facts: dict[str, Any]) -> None:
+        import safetensors.torch
+
+        spent = Spent(
+            started=self.spent.started or self._watch.started,
+            wall_seconds=self.spent.wall_seconds + self._watch.wall_seconds(),
+            cpu_seconds=self.spent.cpu_seconds + self._watch.cpu_seconds(),
+        )
+        about = {"format": _FORMAT, "kernels": list(machine.instruction_sets()), "spent": spent._asdict()}
+        # One key: with more of them safetensors writes a random order.
+        content = safetensors.torch.save(tensors, {"weighbridge": canonical_json(facts | about)})
+        name = f"{steps:012d}-{hashlib.sha256(content).hexdigest()}.safetensors"
+        documents.write(self._folder / name, content)
+        for old in self._files()[_KEPT:]:
+            old.unlink(missing_ok=True)
+
+    def _files(self) -> list[Path]:
+        """Return what looks like a checkpoint, the newest first; a name with a leading dot is half written."""
+        if not self._folder.is_dir():
+            return []
+        return sorted((path for path in self._folder.iterdir() if _FILE.fullmatch(path.name)), reverse=True)
+
+    def clear(self) -> None:
+        """Remove all checkpoints: the training is over, and its weights are saved."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            self._folder.parent.rmdir()  # where it is empty
+
+    @contextlib.contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """Within, SIGTERM and SIGINT wait for the next :meth:`reached`, which saves; then they do what they did.
+
+        A second signal acts at once. In other threads than the main one, which can't set handlers, nothing changes.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.getsignal(number) for number in _SIGNALS}
+        heeded = [number for number in _SIGNALS if before[number] not in {None, signal.SIG_IGN}]
+
+        def heed(number: int, _frame: FrameType | None) -> None:
+            self._signal = number
+            for one in heeded:
+                signal.signal(one, before[one])
+
+        for number in heeded:
+            signal.signal(number, heed)
+        try:
+            yield
+            if self._signal is not None:  # it came after the last batch
+                self._end()
+        except _Stopped:
+            self._end()
+        finally:
+            for number in heeded:
+                signal.signal(number, before[number])
+
+    def _end(self) -> None:
+        number = self._signal or signal.SIGTERM
+        self._progress(f"{signal.Signals(number).name}: ends here; the next start goes on from the last checkpoint")
+        signal.raise_signal(number)  # to the handler that was there before: the default one ends the process
+        raise SystemExit(128 + number)
+
+
+def _read(path: Path) -> State:
+    """Return a checkpoint's tensors and facts.
+
+    Raises:
+        ValueError: where it is damaged, of another format, or made by other kernels: these round otherwise.
+    """
+    import safetensors
+    import safetensors.torch
+
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != path.stem.partition("-")[2]:
+        raise ValueError("damaged, its bytes aren't those that its name tells")
+    try:
+        tensors = safetensors.torch.load(content)
+    except safetensors.SafetensorError as problem:
+        raise ValueError(f"no safetensors file ({problem})") from None
+    length = int.from_bytes(content[:8], "little")
+    facts = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["weighbridge"])
+    if facts["format"] != _FORMAT:
+        raise ValueError(f"of format {facts['format']}, expected {_FORMAT}")
+    if facts["kernels"] != list(machine.instruction_sets()):
+        raise ValueError("made on a processor with other instruction sets, whose arithmetic rounds otherwise")
+    return tensors, facts

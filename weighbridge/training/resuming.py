@@ -1,0 +1,151 @@
+"""All that a network's training depends on at one moment, taken out and put back such that not a bit differs.
+
+Weights and buffers, what the optimiser remembers, the position within the epoch and the sums over it, the best
+weights so far, and four random generators: that of the rows' order, torch's, NumPy's and Python's. Leaving out any
+of them gives other weights. What a network keeps elsewhere, such as in plain attributes, isn't seen: keep it in a
+buffer.
+"""
+
+import dataclasses
+import math
+import random
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+_NEVER = "inf"  # the best loss before the first epoch; JSON has no infinity
+
+
+@dataclasses.dataclass(kw_only=True)
+class History:
+    """How the training went: a row an epoch, and the epoch with the least validation loss, with its weights."""
+
+    curve: list[dict[str, float]] = dataclasses.field(default_factory=list)
+    best_epoch: int = 0
+    best_loss: float = math.inf
+    best_weights: dict[str, torch.Tensor] = dataclasses.field(default_factory=dict)
+
+    def add(self, epoch: int, train_loss: float, validation_loss: float, network: nn.Module) -> None:
+        """Note an epoch, and copy the network's weights where its validation loss is the least so far."""
+        self.curve.append({"epoch": epoch, "train_loss": train_loss, "validation_loss": validation_loss})
+        if validation_loss < self.best_loss:
+            self.best_epoch, self.best_loss = epoch, validation_loss
+            self.best_weights = {name: value.clone() for name, value in network.state_dict().items()}
+
+
+class Progress:
+    """How far a training is: the *batch*es done of *epoch*, and their sum of losses over the rows *seen*."""
+
+    def __init__(self, network: nn.Module, optimiser: torch.optim.Optimizer, shuffle: torch.Generator) -> None:
+        self.network = network
+        self.optimiser = optimiser
+        self.shuffle = shuffle
+        self.history = History()
+        self.epoch = 0
+        self.next_epoch()
+
+    def next_epoch(self) -> None:
+        """Begin another epoch: nothing done of it, and the order of its rows still to be drawn."""
+        self.epoch += 1
+        self.batch = 0
+        self.seen = 0
+        self.total = torch.zeros(())
+        self.order = self.shuffle.get_state()
+
+
+def give(state: Progress) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """Return *state* as tensors (copies) and facts; the inverse of :func:`take`.
+
+    Raises:
+        TypeError: where the network or the optimiser keeps something else than tensors.
+    """
+    tensors = {f"network.{name}": value for name, value in _values(state.network).items()}
+    tensors |= {f"best.{name}": value for name, value in state.history.best_weights.items()}
+    for index, kept in state.optimiser.state_dict()["state"].items():
+        tensors |= {f"optimiser.{index}.{name}": value for name, value in kept.items()}
+    tensors |= {"total": state.total, "order": state.order, "torch": torch.get_rng_state()}
+    other = [name for name, value in tensors.items() if not isinstance(value, torch.Tensor)]
+    if other:
+        raise TypeError(f"{other[0]} is no tensor")
+    return {name: value.detach().clone().contiguous() for name, value in tensors.items()}, _facts(state)
+
+
+def _facts(state: Progress) -> dict[str, Any]:
+    history = state.history
+    name, keys, *rest = np.random.get_state()  # noqa: NPY002 - the global generator is what projects' code draws from
+    return {
+        "epoch": state.epoch,
+        "batch": state.batch,
+        "seen": state.seen,
+        "curve": history.curve,
+        "best_epoch": history.best_epoch,
+        "best_loss": history.best_loss if math.isfinite(history.best_loss) else _NEVER,
+        "numpy": [name, np.asarray(keys).tolist(), *rest],
+        "python": random.getstate(),
+    }
+
+
+def _values(network: nn.Module) -> dict[str, Any]:
+    """Return a network's weights and buffers by name, those that it doesn't save included."""
+    return network.state_dict() | dict(network.named_buffers(remove_duplicate=False))
+
+
+def take(state: Progress, tensors: dict[str, torch.Tensor], facts: dict[str, Any]) -> None:
+    """Put into *state*, a training at its very beginning, what :func:`give` returned; and into the generators.
+
+    Raises:
+        ValueError: where it is of another network; nothing was changed then.
+    """
+    own = _values(state.network)
+    _check(own, _below(tensors, "network"))
+    with torch.no_grad():
+        for name, value in _below(tensors, "network").items():
+            own[name].copy_(value)
+    parameters = [value for group in state.optimiser.param_groups for value in group["params"]]
+    kept: dict[int, dict[str, torch.Tensor]] = {}
+    for key, value in _below(tensors, "optimiser").items():
+        index, _, name = key.partition(".")
+        kept.setdefault(int(index), {})[name] = _like(parameters[int(index)], value)
+    groups = state.optimiser.state_dict()["param_groups"]
+    state.optimiser.load_state_dict({"state": kept, "param_groups": groups})
+    state.epoch, state.batch, state.seen = facts["epoch"], facts["batch"], facts["seen"]
+    state.total, state.order = tensors["total"].clone(), tensors["order"].clone()
+    state.history = History(
+        curve=facts["curve"],
+        best_epoch=facts["best_epoch"],
+        best_loss=float(facts["best_loss"]),
+        best_weights={name: value.clone() for name, value in _below(tensors, "best").items()},
+    )
+    state.shuffle.set_state(state.order)
+    _set_generators(tensors["torch"], facts)
+
+
+def _set_generators(own: torch.Tensor, facts: dict[str, Any]) -> None:
+    torch.set_rng_state(own)
+    name, keys, *rest = facts["numpy"]
+    np.random.set_state((name, np.array(keys, dtype=np.uint32), *rest))  # noqa: NPY002 - see _facts
+    version, numbers, following = facts["python"]
+    random.setstate((version, tuple(numbers), following))
+
+
+def _below(tensors: dict[str, torch.Tensor], part: str) -> dict[str, torch.Tensor]:
+    return {name.removeprefix(f"{part}."): value for name, value in tensors.items() if name.startswith(f"{part}.")}
+
+
+def _check(own: dict[str, Any], found: dict[str, torch.Tensor]) -> None:
+    differing = [name for name in own.keys() | found.keys() if _kind(own.get(name)) != _kind(found.get(name))]
+    if differing:
+        raise ValueError(f"of another network: {min(differing)} differs")
+
+
+def _kind(value: Any) -> object:
+    return (value.shape, value.dtype) if isinstance(value, torch.Tensor) else None
+
+
+def _like(parameter: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+    """Return a copy that lies in memory as the optimiser's own would."""
+    if value.shape != parameter.shape:
+        return value.clone()
+    return torch.empty_like(parameter, dtype=value.dtype, memory_format=torch.preserve_format).copy_(value).detach()
