@@ -170,6 +170,40 @@ def approve(reason: str) -> None:
     click.echo(view.approve(root, _settings(root), reason))
 
 
+@main.command()
+@click.argument("ref", default="latest")
+@click.option("--cores", type=click.IntRange(min=0), default=0, show_default=True, help="Cores to use; 0 for all.")
+@click.option("--rebuild-environment", "rebuild", is_flag=True, help="Install what the release's lock pins anew.")
+@click.option(
+    "--keep", type=click.Path(file_okay=False, path_type=Path), help="Empty folder to work in, which stays afterwards."
+)
+@click.option(
+    "--at-least",
+    type=click.Choice(("recorded", "tolerance", "digits", "bit")),
+    default="bit",
+    show_default=True,
+    help="How far it must get: exit code 1 where it doesn't.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON document instead of words.")
+def reproduce(ref: str, at_least: str, as_json: bool, **options: Any) -> None:
+    """Make the bundle of the release REF again, from its commit, data and lock alone, and compare it.
+
+    Nothing of this folder is touched. The release's own code runs.
+
+    \b
+    Example:
+        weighbridge reproduce v1.0.0
+        weighbridge reproduce latest --rebuild-environment --at-least digits
+    """
+    from weighbridge.evidence.reproduction import LEVELS
+    from weighbridge.views import reproduce as view
+
+    outcome = view.reproduce(_root(), ref, view.Options(**options), lambda line: click.echo(line, err=True))
+    click.echo(view.json(outcome) if as_json else view.text(outcome))
+    wanted = dict(zip(("recorded", "tolerance", "digits", "bit"), LEVELS, strict=True))[at_least]
+    sys.exit(0 if outcome.reaches(wanted) else 1)
+
+
 def _stage(function: F) -> F:
     """Make a stage of *function*: takes ``--settings``; every failure is on record before it is reported."""
 

@@ -79,6 +79,18 @@ def resolve(root: Path, ref: str, name: str | None = None) -> Found:
     return found
 
 
+def release(root: Path, ref: str) -> releases.Release:
+    """Return the release that *ref* names.
+
+    Raises:
+        SettingsError: where *ref* names nothing, or no release.
+    """
+    found = resolve(root, ref)
+    if found.kind != "release":
+        raise SettingsError(f"{ref}: is {found.title}, found in {found.source}; expected a release, such as v1.2.0")
+    return releases.find(root, found.title)
+
+
 def validation(run: RunRecord, folder: Path | None) -> dict[str, float]:
     """Return the run's validation metrics; none where what lies in *folder* is still that of an earlier run."""
     path = folder / "validation.yaml" if folder else None
