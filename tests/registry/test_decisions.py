@@ -10,7 +10,9 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ledger_records import failed, rejected
 
+from weighbridge.digest import sha256_bytes
 from weighbridge.manifest import Manifest
 from weighbridge.registry import decisions, ledger
 
@@ -19,8 +21,12 @@ TEST, OTHER = "7" * 64, "8" * 64
 TAG = "flights@v1.0.0"
 
 
+def named(content: str) -> str:
+    return sha256_bytes(content.encode())
+
+
 def decided(root: Path, content: str, test: str | None = TEST, kind: str = "release") -> None:
-    record = {"kind": kind, "status": "rejected", "content_sha256": content, "when": content}
+    record = (rejected if kind == "release" else failed)(content_sha256=named(content))
     ledger.append(root, record | ({"outcomes_sha256": test} if test else {}))
 
 
@@ -44,7 +50,7 @@ def last() -> Callable[..., Manifest]:
         gates = msgspec.defstruct("Gates", [("test_decisions", int | None)])(count)
         weighed = msgspec.defstruct("Weighing", [("outcomes_sha256", str)])(test)
         performance = msgspec.defstruct("Performance", [("test", object)])(weighed)
-        artifacts = msgspec.defstruct("Artifacts", [("content_sha256", str)])(content)
+        artifacts = msgspec.defstruct("Artifacts", [("content_sha256", str)])(named(content))
         fields = {"gates": gates, "performance": performance, "artifacts": artifacts}
         return cast("Manifest", msgspec.defstruct("Manifest", [(name, object) for name in fields])(**fields))
 
@@ -52,21 +58,21 @@ def last() -> Callable[..., Manifest]:
 
 
 def test_the_first_decision_is_one(repository: Path) -> None:
-    assert decisions.count(repository, TEST, "a", None, None) == 1
+    assert decisions.count(repository, TEST, named("a"), None, None) == 1
 
 
 def test_a_bundle_counts_once_however_often_it_was_refused(repository: Path) -> None:
     for content in ("a", "b", "a", "a"):
         decided(repository, content)
-    assert decisions.count(repository, TEST, "a", None, None) == 2
-    assert decisions.count(repository, TEST, "c", None, None) == 3
+    assert decisions.count(repository, TEST, named("a"), None, None) == 2
+    assert decisions.count(repository, TEST, named("c"), None, None) == 3
 
 
 def test_other_rows_and_other_records_count_for_nothing(repository: Path) -> None:
     decided(repository, "b", OTHER)
     decided(repository, "c", None)
     decided(repository, "d", kind="attempt")
-    assert decisions.count(repository, TEST, "a", None, None) == 1
+    assert decisions.count(repository, TEST, named("a"), None, None) == 1
 
 
 @pytest.mark.parametrize("keep_ledger", [True, False])
@@ -77,11 +83,11 @@ def test_a_clone_without_a_ledger_goes_on_from_the_last_release(
         decided(repository, content)
     released(repository, sh, keep_ledger=keep_ledger)
     previous = last("c", 3)
-    assert decisions.count(repository, TEST, "d", previous, TAG) == 4
-    assert decisions.count(repository, TEST, "a", previous, TAG) == 3, "decided before"
+    assert decisions.count(repository, TEST, named("d"), previous, TAG) == 4
+    assert decisions.count(repository, TEST, named("a"), previous, TAG) == 3, "decided before"
     decided(repository, "e")
     decided(repository, "b")
-    assert decisions.count(repository, TEST, "d", previous, TAG) == 5
+    assert decisions.count(repository, TEST, named("d"), previous, TAG) == 5
 
 
 def test_peoples_own_settings_of_git_change_no_count(repository: Path, sh: Sh, last: Callable[..., Manifest]) -> None:
@@ -89,7 +95,7 @@ def test_peoples_own_settings_of_git_change_no_count(repository: Path, sh: Sh, l
         sh(repository, "git", "config", key, "always" if key == "color.grep" else "true")
     decided(repository, "a")
     released(repository, sh, keep_ledger=False)
-    assert decisions.count(repository, TEST, "a", last("c", 2), TAG) == 2
+    assert decisions.count(repository, TEST, named("a"), last("c", 2), TAG) == 2
 
 
 def test_a_project_in_a_folder_of_its_own_has_a_ledger_of_its_own(
@@ -103,8 +109,8 @@ def test_a_project_in_a_folder_of_its_own_has_a_ledger_of_its_own(
     sh(repository, "git", "tag", "--annotate", "--message=Release", TAG)
     for path in sorted((project / ledger.FOLDER).rglob("*.json")):
         path.unlink()
-    assert decisions.count(project, TEST, "a", last("c", 2), TAG) == 2
-    assert decisions.count(project, TEST, "elsewhere", last("c", 2), TAG) == 3
+    assert decisions.count(project, TEST, named("a"), last("c", 2), TAG) == 2
+    assert decisions.count(project, TEST, named("elsewhere"), last("c", 2), TAG) == 3
 
 
 def test_the_last_releases_own_count_holds_more_than_its_ledger(
@@ -113,14 +119,14 @@ def test_the_last_releases_own_count_holds_more_than_its_ledger(
     """It was itself released from a clone."""
     decided(repository, "c")
     released(repository, sh, keep_ledger=True)
-    assert decisions.count(repository, TEST, "d", last("c", 7), TAG) == 8
+    assert decisions.count(repository, TEST, named("d"), last("c", 7), TAG) == 8
 
 
 def test_the_last_release_itself_is_not_counted_again(repository: Path, sh: Sh, last: Callable[..., Manifest]) -> None:
     decided(repository, "x", OTHER)
     released(repository, sh, keep_ledger=False)
     decided(repository, "c")
-    assert decisions.count(repository, TEST, "d", last("c", 2), TAG) == 3
+    assert decisions.count(repository, TEST, named("d"), last("c", 2), TAG) == 3
 
 
 def test_a_last_release_that_counted_nothing_is_one_decision(
@@ -128,7 +134,7 @@ def test_a_last_release_that_counted_nothing_is_one_decision(
 ) -> None:
     decided(repository, "x", OTHER)
     released(repository, sh, keep_ledger=False)
-    assert decisions.count(repository, TEST, "d", last("c", None), TAG) == 2
+    assert decisions.count(repository, TEST, named("d"), last("c", None), TAG) == 2
 
 
 def test_new_rows_begin_anew_but_for_what_the_ledger_knows(
@@ -137,8 +143,8 @@ def test_new_rows_begin_anew_but_for_what_the_ledger_knows(
     decided(repository, "a", OTHER)
     decided(repository, "b")
     released(repository, sh, keep_ledger=False)
-    assert decisions.count(repository, OTHER, "d", last("b", 9), TAG) == 2
-    assert decisions.count(repository, "9" * 64, "d", last("b", 9), TAG) == 1
+    assert decisions.count(repository, OTHER, named("d"), last("b", 9), TAG) == 2
+    assert decisions.count(repository, "9" * 64, named("d"), last("b", 9), TAG) == 1
 
 
 @given(st.lists(st.sampled_from("abcdef")), st.sampled_from("abcdef"))
@@ -146,7 +152,7 @@ def test_on_one_machine_it_is_the_number_of_different_bundles(before: list[str],
     with tempfile.TemporaryDirectory() as folder:
         for content in before:
             decided(Path(folder), content)
-        assert decisions.count(Path(folder), TEST, now, None, None) == len({*before, now})
+        assert decisions.count(Path(folder), TEST, named(now), None, None) == len({*before, now})
 
 
 def test_records_are_written_as_they_are_looked_for(repository: Path) -> None:
@@ -154,4 +160,4 @@ def test_records_are_written_as_they_are_looked_for(repository: Path) -> None:
     decided(repository, "a")
     (path,) = (repository / ledger.FOLDER).rglob("*.json")
     assert f'"outcomes_sha256":"{TEST}"' in path.read_text()
-    assert json.loads(path.read_text())["content_sha256"] == "a"
+    assert json.loads(path.read_text())["content_sha256"] == named("a")

@@ -5,6 +5,7 @@ import multiprocessing
 from pathlib import Path
 
 import pytest
+from ledger_records import evaluated, failed, rejected
 
 from weighbridge.digest import canonical_json, sha256_bytes
 from weighbridge.errors import RecordError
@@ -13,7 +14,7 @@ from weighbridge.registry import ledger
 
 def _append_many(root: Path, writer: int, number: int) -> None:
     for index in range(number):
-        ledger.append(root, {"run": f"{writer}-{index}"})
+        ledger.append(root, failed(error=f"{writer}-{index}"))
 
 
 def _file(root: Path, digest: str) -> Path:
@@ -21,10 +22,10 @@ def _file(root: Path, digest: str) -> Path:
 
 
 def test_records_come_back_in_the_order_they_were_written(tmp_path: Path) -> None:
-    digests = [ledger.append(tmp_path, {"run": str(i), "loss": i / 10}) for i in range(12)]
+    digests = [ledger.append(tmp_path, evaluated(seed=i, metrics={"roc_auc": i / 10})) for i in range(12)]
     entries = ledger.read(tmp_path)
     assert [entry.digest for entry in entries] == digests
-    assert entries[3].record == {"run": "3", "loss": 0.3}
+    assert entries[3].record == evaluated(seed=3, metrics={"roc_auc": 0.3})
     assert entries[3].parents == (digests[2],)
     assert ledger.heads(tmp_path) == (digests[-1],)
     assert ledger.count(tmp_path) == 12
@@ -37,18 +38,19 @@ def test_an_empty_ledger_has_a_root_too(tmp_path: Path) -> None:
     assert ledger.root_digest(tmp_path) == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 
-def test_eight_writers_at_once_lose_nothing(tmp_path: Path) -> None:
-    with multiprocessing.get_context("fork").Pool(8) as pool:
-        pool.starmap(_append_many, [(tmp_path, writer, 10) for writer in range(8)])
-    runs = {entry.record["run"] for entry in ledger.read(tmp_path)}
-    assert runs == {f"{writer}-{index}" for writer in range(8) for index in range(10)}
-    ledger.append(tmp_path, {"run": "last"})
+def test_sixteen_writers_at_once_lose_nothing(tmp_path: Path) -> None:
+    with multiprocessing.get_context("fork").Pool(16) as pool:
+        pool.starmap(_append_many, [(tmp_path, writer, 20) for writer in range(16)], chunksize=1)
+    errors = {entry.record["error"] for entry in ledger.read(tmp_path)}
+    assert errors == {f"{writer}-{index}" for writer in range(16) for index in range(20)}
+    assert ledger.count(tmp_path) == len(ledger.seen(tmp_path)) == 320
+    ledger.append(tmp_path, rejected())
     assert len(ledger.heads(tmp_path)) == 1
 
 
 def test_branches_merge_by_copying_files(tmp_path: Path) -> None:
     for side in ("left", "right"):
-        ledger.append(tmp_path / side, {"run": side})
+        ledger.append(tmp_path / side, failed(error=side))
     for path, content in ledger.files(tmp_path / "right").items():
         target = tmp_path / "left" / path
         target.parent.mkdir(exist_ok=True)
@@ -58,36 +60,36 @@ def test_branches_merge_by_copying_files(tmp_path: Path) -> None:
 
 
 def test_an_edited_record_is_reported_and_the_others_read(tmp_path: Path) -> None:
-    digests = [ledger.append(tmp_path, {"run": str(i)}) for i in range(3)]
+    digests = [ledger.append(tmp_path, evaluated(seed=i)) for i in range(3)]
     path = _file(tmp_path, digests[1])
     path.chmod(0o644)
-    path.write_bytes(path.read_bytes().replace(b'"1"', b'"9"'))
+    path.write_bytes(path.read_bytes().replace(b'"seed":1', b'"seed":9'))
     with pytest.raises(RecordError, match=f"{digests[1]}.json: its content has the digest"):
         ledger.read(tmp_path)
     assert {entry.digest for entry in ledger.inspect(tmp_path)[0]} == {digests[0], digests[2]}
 
 
 def test_a_record_taken_from_the_middle_is_missed(tmp_path: Path) -> None:
-    digests = [ledger.append(tmp_path, {"run": str(i)}) for i in range(3)]
+    digests = [ledger.append(tmp_path, evaluated(seed=i)) for i in range(3)]
     _file(tmp_path, digests[1]).unlink()
     with pytest.raises(RecordError, match=f"its parent {digests[1][:12]} is missing"):
         ledger.read(tmp_path)
 
 
 def test_a_newest_record_taken_away_changes_root_and_count(tmp_path: Path) -> None:
-    ledger.append(tmp_path, {"run": "1"})
-    last = ledger.append(tmp_path, {"run": "2"})
+    ledger.append(tmp_path, evaluated(seed=1))
+    last = ledger.append(tmp_path, evaluated(seed=2))
     before = ledger.root_digest(tmp_path), ledger.count(tmp_path)
     _file(tmp_path, last).unlink()
     assert (ledger.root_digest(tmp_path), ledger.count(tmp_path)) != before
 
 
 def test_a_damaged_record_keeps_no_new_one_from_being_written(tmp_path: Path) -> None:
-    path = _file(tmp_path, ledger.append(tmp_path, {"run": "1"}))
+    path = _file(tmp_path, ledger.append(tmp_path, evaluated(seed=1)))
     path.chmod(0o644)
     path.write_bytes(b"\xff{")
     (path.parent / "notes.txt").write_text("mine")
-    ledger.append(tmp_path, {"run": "2"})
+    ledger.append(tmp_path, evaluated(seed=2))
     assert len(ledger.problems(tmp_path)) == 2
     assert any("notes.txt: not the name of a record" in problem for problem in ledger.problems(tmp_path))
 
@@ -95,13 +97,14 @@ def test_a_damaged_record_keeps_no_new_one_from_being_written(tmp_path: Path) ->
 @pytest.mark.parametrize("record", [{"parents": []}, {"loss": float("nan")}, {"name": "\udcff"}, {"x": object()}])
 def test_what_canonical_json_cannot_hold_is_refused(tmp_path: Path, record: dict[str, object]) -> None:
     with pytest.raises(RecordError):
-        ledger.append(tmp_path, record)
+        ledger.append(tmp_path, evaluated() | record)
     assert ledger.count(tmp_path) == 0
 
 
 def test_a_record_is_canonical_read_only_json_named_by_its_digest(tmp_path: Path) -> None:
-    path = _file(tmp_path, ledger.append(tmp_path, {"b": 1, "a": "ü"}))
-    assert path.read_text() == '{"a":"ü","b":1,"parents":[]}\n'
+    path = _file(tmp_path, ledger.append(tmp_path, failed(error="ü")))
+    said = '"error":"ü","kind":"attempt","parents":[],"stage":"train","status":"failed","when":"2026-01-31T12:00:00Z"'
+    assert path.read_text() == f"{{{said}}}\n"
     assert path.stat().st_mode & 0o777 == 0o444
 
 

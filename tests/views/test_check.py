@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from ledger_records import rejected
 
 from weighbridge import documents
 from weighbridge.errors import SettingsError
@@ -183,7 +184,7 @@ def test_raw_data_other_than_its_pointer_is_found(sound: Path) -> None:
 
 
 def test_a_damaged_ledger_is_found(sound: Path) -> None:
-    digest = ledger.append(sound, {"status": "rejected"})
+    digest = ledger.append(sound, rejected())
     path = sound / "runs" / digest[:2] / f"{digest}.json"
     path.chmod(0o644)
     path.write_text("{}\n")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ledger_records import failed, rejected
 
 from weighbridge.errors import SetupError
 from weighbridge.registry import ledger
@@ -34,18 +35,8 @@ def test_a_limit_says_how_many_are_left_out(project: Path, release: Make) -> Non
 def test_runs_come_from_the_ledger_and_from_results_each_once(project: Path, run: Make) -> None:
     known = run("boosting-abcdef012345", seed=0)
     run("boosting-999999999999", seed=1, auc=0.7123)
-    ledger.append(project, {"status": "rejected", "run": known, "gates": ["ranks"], "when": "2026-01-31T12:00:00Z"})
-    ledger.append(
-        project,
-        {
-            "kind": "attempt",
-            "status": "failed",
-            "stage": "train",
-            "candidate": "network",
-            "seed": 2,
-            "error": "no\nmemory",
-        },
-    )
+    ledger.append(project, rejected(known, gates=["ranks"]))
+    ledger.append(project, failed(candidate="network", seed=2, error="no\nmemory"))
     text = log.log(project, None)
     assert text.count(known) == 1
     assert "fell short: ranks" in text
@@ -79,7 +70,7 @@ def test_outside_a_repository_it_says_so(tmp_path: Path) -> None:
 
 def test_a_damaged_ledger_is_told_and_the_rest_listed(project: Path, release: Make) -> None:
     release("1.0.0")
-    digest = ledger.append(project, {"status": "rejected", "run": "boosting-0123456789ab"})
+    digest = ledger.append(project, rejected())
     path = project / "runs" / digest[:2] / f"{digest}.json"
     path.chmod(0o644)
     path.write_text("{}\n")

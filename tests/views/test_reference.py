@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from ledger_records import accepted, rejected
 
 from weighbridge import documents
 from weighbridge.errors import RecordError, SettingsError
@@ -57,12 +58,12 @@ def test_a_beginning_of_two_runs_is_refused_with_both(project: Path, run: Make) 
 
 def test_a_run_that_became_a_release_leads_to_its_manifest(project: Path, release: Make) -> None:
     release("1.0.0")
-    ledger.append(project, {"status": "accepted", "run": "boosting-0123456789ab", "tag": "flights@v1.0.0"})
+    ledger.append(project, accepted("flights@v1.0.0", "boosting-0123456789ab"))
     assert reference.resolve(project, "boosting-0123456789ab").title == "flights@v1.0.0"
 
 
 def test_of_a_run_long_gone_the_ledger_entry_is_left(project: Path) -> None:
-    ledger.append(project, {"status": "rejected", "run": "boosting-0123456789ab"})
+    ledger.append(project, rejected("boosting-0123456789ab"))
     found = reference.resolve(project, "boosting-0123")
     assert b"rejected" in found.content
     with pytest.raises(RecordError, match="only its entry in the ledger is left"):

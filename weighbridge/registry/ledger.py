@@ -3,7 +3,8 @@
 A record lies at ``runs/<first two digits>/<sha256>.json``, named by the digest of its own canonical JSON. Writers
 never touch each other's files, so any number of them may append at once and branches merge without conflict.
 An edit breaks the record's own name, an inner deletion a successor's ``parents``; a deleted newest record shows in
-the root digest and the count that each release tag carries.
+the root digest and the count that each release tag carries, and in the book of digests written here.
+What a record may say is in :mod:`weighbridge.registry.records`.
 """
 
 import contextlib
@@ -11,19 +12,22 @@ import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from weighbridge import paths
 from weighbridge.digest import canonical_json
 from weighbridge.errors import RecordError
+from weighbridge.registry import ledger_index, records
 
 FOLDER = "runs"
-EVIDENCE = "evidence"
+EVIDENCE = records.EVIDENCE
 """Kind of the records that name a file which later stages rest on, with its digest."""
 _FILE = re.compile(r"([0-9a-f]{64})\.json")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,27 +38,78 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     record: dict[str, Any]
 
 
-class _Parents(msgspec.Struct):
-    parents: tuple[str, ...] = ()
+_record = msgspec.json.Decoder(dict[str, Any])
 
 
 def append(root: Path, record: Mapping[str, Any]) -> str:
     """Write *record* and return its digest. An equal record on the same heads is the same record.
 
     Raises:
-        RecordError: where it has a key ``parents`` or a value that canonical JSON can't hold.
+        RecordError: where it isn't of the vocabulary (:mod:`weighbridge.registry.records`), has a key ``parents`` or a
+            value that canonical JSON can't hold.
     """
     if "parents" in record:
         raise RecordError("a ledger record may not have a key 'parents': the ledger fills it; rename the key")
+    records.check(record)
     try:
         content = canonical_json({**record, "parents": heads(root)}).encode() + b"\n"
     except (ValueError, TypeError) as problem:
         raise RecordError(f"the record can't be written as JSON: {problem}; leave the value out or say null") from None
-    digest = hashlib.sha256(content.rstrip(b"\n")).hexdigest()
-    target = root / FOLDER / digest[:2] / f"{digest}.json"
-    if not target.exists():
-        _write_once(target, content)
+    digest = digest_of(content)
+    _keep(root, digest, content)
     return digest
+
+
+def adopt(root: Path, digest: str, content: bytes) -> bool:
+    """Take in a record that was written elsewhere, its file's *content* to the byte; return whether it was new here.
+
+    Raises:
+        RecordError: where its content isn't what its name says.
+    """
+    entry = parse(content, digest)
+    if isinstance(entry, str):
+        raise RecordError(f"record {digest[:12]}: {entry}; don't take it in")
+    return _keep(root, digest, content)
+
+
+def _keep(root: Path, digest: str, content: bytes) -> bool:
+    target = root / path_of(digest)
+    if target.exists():
+        return False
+    _write_once(target, content)
+    _note_down(root / paths.LEDGER_SEEN, digest)
+    return True
+
+
+def path_of(digest: str) -> Path:
+    """Return where the record with this digest lies, relative to the project's root."""
+    return Path(FOLDER) / digest[:2] / f"{digest}.json"
+
+
+def digest_of(content: bytes) -> str:
+    """Return the name of a record whose file has this content."""
+    return hashlib.sha256(content.removesuffix(b"\n")).hexdigest()
+
+
+def _note_down(book: Path, digest: str) -> None:
+    """Add a line to the book of what was written here; one write, so that lines of many writers don't mix."""
+    # Where it can't be written, less is noticed; the record itself is there.
+    with contextlib.suppress(OSError):
+        book.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(book, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        try:
+            os.write(descriptor, f"{digest}\n".encode())
+        finally:
+            os.close(descriptor)
+
+
+def seen(root: Path) -> frozenset[str]:
+    """Return the digests of the records that were written or taken in here, by the book beside the index."""
+    try:
+        lines = (root / paths.LEDGER_SEEN).read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return frozenset()
+    return frozenset(line for line in lines if _DIGEST.fullmatch(line))
 
 
 def _write_once(target: Path, content: bytes) -> None:
@@ -102,41 +157,51 @@ def problems(root: Path) -> tuple[str, ...]:
 def inspect(root: Path) -> tuple[tuple[Entry, ...], tuple[str, ...]]:
     """Return the records that are whole, as :func:`read` does, and what is wrong with the others."""
     entries: dict[str, Entry] = {}
-    damage = [
-        f"{path.relative_to(root)}: not the name of a record; remove it"
-        for path in _paths(root)
-        if not _is_record(path)
-    ]
+    damage = [f"{path.relative_to(root)}: {said}; remove it" for path, said in strangers(root)]
     for digest, path in _records(root):
-        entry = _parse(path, digest)
+        entry = parse(path.read_bytes(), digest)
         if isinstance(entry, Entry):
             entries[digest] = entry
         else:
             damage.append(f"{path.relative_to(root)}: {entry}")
-    known = {digest for digest, _ in _records(root)}
     damage += [
-        f"{FOLDER}/{entry.digest[:2]}/{entry.digest}.json: its parent {parent[:12]} is missing"
+        f"{path_of(entry.digest)}: its parent {parent[:12]} is missing"
         for entry in entries.values()
         for parent in entry.parents
-        if parent not in known
+        if parent not in entries and not (root / path_of(parent)).is_file()
     ]
-    return _in_order(entries), tuple(damage)
+    return in_order(entries), tuple(damage)
 
 
-def _parse(path: Path, digest: str) -> Entry | str:
-    content = path.read_bytes()
-    found = hashlib.sha256(content.removesuffix(b"\n")).hexdigest()
+def strangers(root: Path) -> Iterator[tuple[Path, str]]:
+    """Yield what lies in the ledger's folders and is no record, with what it is instead."""
+    for path in _paths(root):
+        if path.is_symlink():
+            yield path, "a link, no record"
+        elif not _is_record(path):
+            yield path, "not the name of a record"
+
+
+def parse(content: bytes, digest: str) -> Entry | str:
+    """Return the record in a file's *content*, or what is wrong with it in words.
+
+    Args:
+        content: the file's bytes.
+        digest: what its name says.
+    """
+    found = digest_of(content)
     if found != digest or not content.endswith(b"\n"):
         return f"its content has the digest {found[:12]}, its name says {digest[:12]}"
     try:
-        record = msgspec.json.decode(content, type=dict[str, Any])
+        record = _record.decode(content)
         parents = msgspec.convert(record.pop("parents"), tuple[str, ...])
     except (msgspec.MsgspecError, UnicodeDecodeError, KeyError) as problem:
         return f"no record: {problem}"
     return Entry(digest=digest, parents=parents, record=record)
 
 
-def _in_order(entries: dict[str, Entry]) -> tuple[Entry, ...]:
+def in_order(entries: Mapping[str, Entry]) -> tuple[Entry, ...]:
+    """Return the records by depth, parents before children, else by digest."""
     depth: dict[str, int] = {}
     for start in sorted(entries):
         pending = [start]
@@ -153,13 +218,16 @@ def _in_order(entries: dict[str, Entry]) -> tuple[Entry, ...]:
 def _paths(root: Path) -> Iterator[Path]:
     """Yield what lies in the ledger's folders, sorted; names with a leading dot are files being written."""
     folder = root / FOLDER
-    inner = sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+    inner = sorted(path for path in folder.iterdir() if not path.name.startswith(".")) if folder.is_dir() else []
     for part in inner:
-        yield from sorted(path for path in part.iterdir() if not path.name.startswith("."))
+        if part.is_symlink():
+            yield part
+        elif part.is_dir():
+            yield from sorted(path for path in part.iterdir() if not path.name.startswith("."))
 
 
 def _is_record(path: Path) -> bool:
-    return bool(_FILE.fullmatch(path.name)) and path.name[:2] == path.parent.name
+    return bool(_FILE.fullmatch(path.name)) and path.name[:2] == path.parent.name and not path.is_symlink()
 
 
 def _records(root: Path) -> Iterator[tuple[str, Path]]:
@@ -168,27 +236,49 @@ def _records(root: Path) -> Iterator[tuple[str, Path]]:
 
 def heads(root: Path) -> tuple[str, ...]:
     """Return the sorted digests of the records that no other one names as its parent."""
-    digests: set[str] = set()
-    named: set[str] = set()
-    decoder = msgspec.json.Decoder(_Parents)
-    for digest, path in _records(root):
-        digests.add(digest)
-        # A damaged record must not keep a new one from being written; `read` reports it.
-        with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError):
-            named.update(decoder.decode(path.read_bytes()).parents)
-    return tuple(sorted(digests - named))
+    return ledger_index.look(root).heads
+
+
+def rows(root: Path) -> list[ledger_index.Row]:
+    """Return what the index remembers of each record: enough for lists, and no proof of anything."""
+    return ledger_index.look(root).rows()
 
 
 def root_digest(root: Path) -> str:
     """Return one digest for the whole ledger: SHA-256 of its sorted heads, one a line."""
-    return hashlib.sha256("\n".join(heads(root)).encode()).hexdigest()
+    return root_of(heads(root))
+
+
+def root_of(heads: Iterable[str]) -> str:
+    """Return the ledger's digest from that of its *heads*."""
+    return hashlib.sha256("\n".join(sorted(heads)).encode()).hexdigest()
 
 
 def count(root: Path) -> int:
     """Return the number of records."""
-    return sum(1 for _ in _records(root))
+    return ledger_index.look(root).count
 
 
 def files(root: Path) -> dict[str, bytes]:
-    """Return each record's file by its path relative to *root*, as a release commit holds it."""
-    return {path.relative_to(root).as_posix(): path.read_bytes() for _, path in _records(root)}
+    """Return each record's file by its path relative to *root*, as a release commit holds it.
+
+    While others write, the list may have a record and lack its parent, which was written before: that is brought in.
+    """
+    found = {digest: path.read_bytes() for digest, path in _records(root)}
+    waiting = list(found)
+    while waiting:
+        digest = waiting.pop()
+        entry = parse(found[digest], digest)
+        for parent in entry.parents if isinstance(entry, Entry) else ():
+            path = root / path_of(parent)
+            if parent not in found and path.is_file():
+                found[parent] = path.read_bytes()
+                waiting.append(parent)
+    return {path_of(digest).as_posix(): content for digest, content in sorted(found.items())}
+
+
+def root_and_count(files: Mapping[str, bytes]) -> tuple[str, int]:
+    """Return what a tag says of the records in *files*, as :func:`files` returns them: root digest and number."""
+    entries = [parse(content, Path(path).stem) for path, content in files.items()]
+    named = {parent for entry in entries if isinstance(entry, Entry) for parent in entry.parents}
+    return root_of({Path(path).stem for path in files} - named), len(files)

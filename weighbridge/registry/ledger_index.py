@@ -1,0 +1,281 @@
+"""What the ledger's index remembers, so that neither ``log`` nor an append reads every record again.
+
+One file, ``results/.ledger.msgpack``: for each folder of the ledger its records and the time of its last change, and
+for each record what ``log`` shows of it. It is never believed further than it saves time: a folder that has changed,
+or that was young when it was read, is listed again; a damaged or missing index is made anew from the records; and the
+audit doesn't look at it. It is written without a lock, whole, by rename: the last writer wins, and loses nothing.
+"""
+
+import contextlib
+import hashlib
+import os
+import re
+import tempfile
+import time
+import zlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Self
+
+import msgspec
+
+from weighbridge import paths
+
+_FORMAT = 1
+_NAME = re.compile(r"([0-9a-f]{64})\.json")
+_SHARD = re.compile(r"[0-9a-f]{2}")
+_YOUNG_NS = 2_000_000_000  # some file systems keep times by the second, or by two
+_ENOUGH = 128  # new records, or folders to list again, for which writing the index pays
+_NOTE_LENGTH = 300
+
+
+class Row(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What is remembered of one record; a *damaged* one has nothing but its name."""
+
+    digest: str
+    parents: tuple[str, ...] = ()
+    kind: str = ""
+    status: str = ""
+    run: str = ""
+    candidate: str = ""
+    seed: int | None = None
+    when: str = ""
+    stage: str = ""
+    note: str = ""
+    metrics: dict[str, float] = {}
+    attempt: str = ""
+    damaged: bool = False
+
+
+class _Shard(msgspec.Struct, frozen=True, array_like=True):
+    """A folder of the ledger: when it last changed (0: list it again), and its records' digests."""
+
+    mtime_ns: int
+    digests: frozenset[str]
+
+
+class _Body(msgspec.Struct, frozen=True, array_like=True):
+    shards: dict[str, _Shard]
+    heads: frozenset[str]
+    absent: frozenset[str]
+    """Named as parents, and not there."""
+    rows: bytes
+
+
+class _File(msgspec.Struct, frozen=True, array_like=True):
+    format: int
+    checksum: int
+    body: bytes
+
+
+class _Said(msgspec.Struct, frozen=True, kw_only=True):
+    """The fields of a record that the index keeps."""
+
+    parents: tuple[str, ...]
+    kind: str = ""
+    status: str = ""
+    run: str = ""
+    candidate: str | None = None
+    seed: int | None = None
+    when: str = ""
+    stage: str = ""
+    metrics: dict[str, float] = {}
+    gates: tuple[str, ...] = ()
+    tag: str = ""
+    error: str = ""
+    attempt: str | None = None
+    from_: str = msgspec.field(name="from", default="")
+
+
+class _Parents(msgspec.Struct):
+    parents: tuple[str, ...] = ()
+
+
+_said = msgspec.json.Decoder(_Said)
+_rows = msgspec.msgpack.Decoder(list[Row])
+_body = msgspec.msgpack.Decoder(_Body)
+_file = msgspec.msgpack.Decoder(_File)
+
+
+class Index:
+    """The ledger as it lies there now: its records' digests, its heads, and a row for each record."""
+
+    def __init__(self, shards: dict[str, _Shard], heads: frozenset[str], absent: frozenset[str], rows: bytes) -> None:
+        self._shards, self._packed = shards, rows
+        self._heads, self._absent = heads, absent
+        self._fresh: list[Row] = []
+        self._decoded: list[Row] | None = None
+
+    @classmethod
+    def empty(cls) -> Self:
+        """Return the index of no record."""
+        return cls({}, frozenset(), frozenset(), msgspec.msgpack.encode([]))
+
+    @property
+    def heads(self) -> tuple[str, ...]:
+        """The sorted digests of the records that no other one names as its parent."""
+        return tuple(sorted(self._heads))
+
+    @property
+    def count(self) -> int:
+        """The number of records."""
+        return sum(len(shard.digests) for shard in self._shards.values())
+
+    def rows(self) -> list[Row]:
+        """Return a row for each record; those of one writer are in the order in which they were written."""
+        if self._decoded is None:
+            self._decoded = _rows.decode(self._packed)
+        return [*self._decoded, *self._fresh]
+
+    def look(self, folder: Path) -> bool:
+        """Bring the index up to date with what lies in *folder*; return whether writing it down pays."""
+        there = _folders(folder)
+        listed = dict(self._listed_again(there))
+        before = {name: shard.digests for name, shard in self._shards.items()}
+        kept = {entry.name: self._shards[entry.name] for entry in there if entry.name in self._shards}
+        self._shards = kept | listed
+        gone = {digest for name in before for digest in before[name] - self._digests(name)}
+        new = [digest for name in listed for digest in sorted(listed[name].digests - before.get(name, frozenset()))]
+        rows = [_row(folder / digest[:2] / f"{digest}.json", digest) for digest in new]
+        if gone:
+            rows = [*(row for row in self.rows() if row.digest not in gone), *rows]
+            self._decoded, self._fresh = [], []
+            self._heads, self._absent = frozenset(), frozenset()
+        self._learn(rows)
+        settled = sum(1 for shard in listed.values() if shard.mtime_ns)
+        return bool(gone) or len(new) >= _ENOUGH or settled >= _ENOUGH
+
+    def _digests(self, name: str) -> frozenset[str]:
+        return self._shards[name].digests if name in self._shards else frozenset()
+
+    def _listed_again(self, folders: Iterable["os.DirEntry[str]"]) -> Iterator[tuple[str, _Shard]]:
+        for entry in folders:
+            # The time is taken before the listing: what is added meanwhile leaves a later one.
+            now, changed = time.time_ns(), entry.stat().st_mtime_ns
+            known = self._shards.get(entry.name)
+            if known is None or changed != known.mtime_ns:
+                settled = changed if changed + _YOUNG_NS < now else 0
+                yield entry.name, _Shard(settled, frozenset(_digests(Path(entry.path))))
+
+    def _learn(self, rows: list[Row]) -> None:
+        named = {parent for row in rows for parent in row.parents}
+        new = {row.digest for row in rows}
+        self._heads = (self._heads | new) - named - self._absent
+        absent = {parent for parent in named if parent not in self._digests(parent[:2])}
+        self._absent = (self._absent | absent) - new
+        self._fresh += _parents_first(rows)
+
+    def pack(self) -> bytes:
+        """Return the index as its file has it."""
+        rows = msgspec.msgpack.encode(self.rows())
+        body = msgspec.msgpack.encode(_Body(self._shards, self._heads, self._absent, rows))
+        return msgspec.msgpack.encode(_File(_FORMAT, zlib.crc32(body), body))
+
+
+def look(root: Path) -> Index:
+    """Return the index of the ledger below *root* as it is now; what is remembered saves reading it whole."""
+    path = root / paths.LEDGER_INDEX
+    index = _load(path)
+    if index.look(root / paths.LEDGER):
+        # A memory that can't be written is none: a full disk or a read-only folder keeps nobody from reading.
+        with contextlib.suppress(OSError):
+            _replace(path, index.pack())
+    return index
+
+
+def _load(path: Path) -> Index:
+    try:
+        file = _file.decode(path.read_bytes())
+        if file.format != _FORMAT or file.checksum != zlib.crc32(file.body):
+            return Index.empty()
+        body = _body.decode(file.body)
+    except (OSError, msgspec.DecodeError):
+        return Index.empty()
+    return Index(body.shards, body.heads, body.absent, body.rows)
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write by rename, without waiting for the disk: what a crash leaves of it bears the wrong checksum."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(content)
+        Path(temporary).replace(path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def _folders(folder: Path) -> list["os.DirEntry[str]"]:
+    try:
+        with os.scandir(folder) as entries:
+            return [one for one in entries if _SHARD.fullmatch(one.name) and one.is_dir(follow_symlinks=False)]
+    except FileNotFoundError:
+        return []
+
+
+def _digests(shard: Path) -> Iterator[str]:
+    for name in os.listdir(shard):  # noqa: PTH208 - a hundred thousand names, and no more than names
+        match = _NAME.fullmatch(name)
+        if match and name[:2] == shard.name:
+            yield match[1]
+
+
+def _row(path: Path, digest: str) -> Row:
+    """Return what is to be remembered of a record; of a damaged one, the parents that can still be read."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return Row(digest, damaged=True)
+    try:
+        said = _said.decode(content)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return Row(digest, parents=_parents(content), damaged=True)
+    whole = hashlib.sha256(content.removesuffix(b"\n")).hexdigest() == digest
+    return Row(
+        digest=digest,
+        parents=said.parents,
+        kind=said.kind,
+        status=said.status,
+        run=said.run,
+        candidate=said.candidate or said.run.rpartition("-")[0],
+        seed=said.seed,
+        when=said.when,
+        stage=said.stage,
+        note=_note(said),
+        metrics=said.metrics,
+        attempt=said.attempt or "",
+        damaged=not whole,
+    )
+
+
+def _note(said: _Said) -> str:
+    gates = ", ".join(said.gates)
+    origin = f"restored from {said.from_[:12]}" if said.from_ else ""
+    text = said.tag or (gates and f"fell short: {gates}") or said.error or origin
+    return " ".join(text.split())[:_NOTE_LENGTH]
+
+
+def _parents(content: bytes) -> tuple[str, ...]:
+    """Return a record's parents, whatever else it says: a damaged one must not keep a new one from being written."""
+    try:
+        return msgspec.json.decode(content, type=_Parents).parents
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return ()
+
+
+def _parents_first(rows: Iterable[Row]) -> list[Row]:
+    waiting: dict[str, Row] = {row.digest: row for row in rows}
+    done: dict[str, Row] = {}
+    for start in waiting:
+        pending = [start]
+        while pending:
+            row = waiting[pending[-1]]
+            # What an edited record names may lead back to itself.
+            parents = () if row.damaged else row.parents
+            before = [parent for parent in parents if parent in waiting and parent not in done]
+            if before:
+                pending.extend(before)
+            else:
+                done.setdefault(pending.pop(), row)
+    return list(done.values())
