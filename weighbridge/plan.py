@@ -9,20 +9,12 @@ from typing import Any
 
 import msgspec
 
-from weighbridge import code, documents, paths, tasks
+from weighbridge import code, documents, paths, secrets_guard, tasks
 from weighbridge.digest import canonical_json, sha256_bytes
 from weighbridge.errors import SettingsError, SetupError
 from weighbridge.evidence import gates
 from weighbridge.registry import content
 from weighbridge.settings import Candidate, Churn, Config, GateFile, Section, Settings
-
-_SECRET_KEY = re.compile(
-    r"(.*[_-])?(password|passwd|secret|token|credentials?|(api|access|private|secret)[_-]?key([_-]?id)?)", re.IGNORECASE
-)
-_SECRET_VALUE = re.compile(
-    r"AKIA[0-9A-Z]{16}|gh[opsu]_[A-Za-z0-9]{30,}|github_pat_\w{30,}|glpat-[\w-]{16,}|hf_[A-Za-z0-9]{30,}"
-    r"|sk-[\w-]{20,}|xox[abprs]-[\w-]{10,}|-----BEGIN [A-Z ]*PRIVATE KEY-----|\w+://[^/\s:@]+:[^/\s@]+@"
-)
 
 
 def lead(root: Path) -> None:
@@ -49,7 +41,7 @@ def load(root: Path, overlay: Mapping[str, Any] | None = None, overlay_files: Se
     gate_extra = {"gates": extra.pop("gates")} if "gates" in extra else {}
     config, gate_file = _merged(config, extra), _merged(gate_file, gate_extra)
     for document in (config, gate_file):
-        _refuse_secrets(document.value, (), document)
+        secrets_guard.refuse(document)
     settings = Settings(
         config=documents.typed(config, Config),
         gates=documents.typed(gate_file, GateFile),
@@ -91,25 +83,6 @@ def _merge(base: Any, over: Any, path: tuple[str, ...], lines: dict[Any, int]) -
     for key, item in over.items():
         merged[key] = _merge(base.get(key), item, (*path, key), lines)
     return merged
-
-
-def _refuse_secrets(value: Any, path: documents.Path_, document: documents.Document) -> None:
-    if isinstance(value, dict):
-        for key, item in value.items():
-            if isinstance(item, str) and item and _SECRET_KEY.fullmatch(str(key)):
-                raise SettingsError(
-                    f"{document.where((*path, key))}: looks like a secret; the configuration is recorded in every "
-                    "release. Remove it, and let the code read it from the environment"
-                )
-            _refuse_secrets(item, (*path, key), document)
-    elif isinstance(value, list):
-        for i, item in enumerate(value):
-            _refuse_secrets(item, (*path, i), document)
-    elif isinstance(value, str) and _SECRET_VALUE.search(value):
-        raise SettingsError(
-            f"{document.where(path)}: the value looks like a secret; the configuration is recorded in every release. "
-            "Remove it, and let the code read it from the environment"
-        )
 
 
 def _check(settings: Settings, document: documents.Document) -> None:

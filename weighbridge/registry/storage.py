@@ -15,16 +15,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from weighbridge.errors import DataError, SetupError, WeighbridgeError
-from weighbridge.registry import addresses, git
+from weighbridge.registry import addresses, dvc_settings, git
 
 T = TypeVar("T")
 
 _LOCK_PAUSE_SECONDS = 0.2
-_SECRET_KEYS = {
-    "password", "token", "secret_access_key", "access_key_id", "session_token", "connection_string", "sas_token",
-    "account_key", "client_secret", "passphrase", "custom_auth_header", "credentialpath", "configpath", "keyfile",
-    "gdrive_client_secret", "gdrive_service_account_json_file_path", "plugins_path", "site_cache_dir",
-}  # fmt: skip
 
 
 class Store:
@@ -199,13 +194,15 @@ def _explained(problem: BaseException) -> SetupError:
 
 
 def _refuse_secrets(root: Path) -> None:
-    """Refuse a committed configuration that holds credentials, or names files to send as such."""
+    """Refuse a committed configuration that holds credentials, or names files or commands to get them from."""
     config = root / ".dvc" / "config"
-    lines = config.read_text(errors="replace").splitlines() if config.is_file() else []
-    for number, line in enumerate(lines, start=1):
-        key = line.partition("=")[0].strip().lower()
-        if "=" in line and key in _SECRET_KEYS:
+    for line, key, in_value in dvc_settings.refused(config.read_text(errors="replace") if config.is_file() else ""):
+        if in_value:
             raise SetupError(
-                f"{config}:{number}: {key!r} doesn't belong in a committed file; "
-                f"move it to .dvc/config.local: `dvc remote modify --local <remote> {key} <value>`"
+                f"{config}:{line}: {key!r} holds what looks like a secret, in a committed file; take it out, and keep "
+                "user and password in .dvc/config.local: `dvc remote modify --local <remote> password …`"
             )
+        raise SetupError(
+            f"{config}:{line}: {key!r} doesn't belong in a committed file; "
+            f"move it to .dvc/config.local: `dvc remote modify --local <remote> {key} <value>`"
+        )

@@ -12,9 +12,9 @@ from typing import Literal
 
 import msgspec
 
-from weighbridge import documents, paths
+from weighbridge import documents, paths, secrets_guard
 from weighbridge.errors import SetupError, WeighbridgeError
-from weighbridge.registry import content, git, ledger
+from weighbridge.registry import content, dvc_settings, git, ledger
 from weighbridge.settings import Settings
 from weighbridge.views import reference
 from weighbridge.views.columns import aligned
@@ -24,12 +24,6 @@ _OLDEST, _TOO_NEW = (3, 11), (3, 14)
 _GIB = 2**30
 _MOST_SHOWN = 8
 _PINNED = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^]]*\])?==([^\s;\\]+)(\s*;.*)?")
-_SECRET_KEYS = frozenset(
-    (
-        "password", "token", "secret_access_key", "access_key_id", "session_token", "connection_string", "sas_token",
-        "account_key", "client_secret", "passphrase", "custom_auth_header", "gdrive_client_secret", "client_id_secret",
-    )
-)  # fmt: skip
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -241,13 +235,13 @@ def _credentials(sections: dict[str, dict[str, str]]) -> Iterator[Finding]:
     for section, values in sections.items():
         named = re.fullmatch(r'remote "(.*)"', section)
         remote = named[1] if named else section
-        for key in sorted(_SECRET_KEYS & values.keys()):
+        for key in sorted(filter(dvc_settings.is_refused, values)):
             mend = (
                 f"dvc remote modify --unset {remote} {key}; dvc remote modify --local {remote} {key} …; "
                 "then change the secret, for Git remembers it"
             )
             yield Finding("problem", "dvc", f".dvc/config holds {section}: {key}, and Git shares that file", mend)
-        if re.match(r"\w+://[^/\s:@]*:[^/\s@]+@", values.get("url", "")):
+        if secrets_guard.is_secret(values.get("url", "")):
             mend = "take them out; dvc remote modify --local NAME user/password keeps them on this machine"
             yield Finding("problem", "dvc", f".dvc/config: the address of {remote} holds credentials", mend)
 
