@@ -22,7 +22,7 @@ import dataclasses
 import re
 
 from weighbridge.errors import RecordError
-from weighbridge.manifest import Interval
+from weighbridge.manifest import Interval, Manifest
 from weighbridge.registry import signing
 from weighbridge.registry.tags import Tag, Version
 
@@ -59,6 +59,23 @@ class Notes:
     manifest_sha256: str
     ledger_root: str
     ledger_count: int
+
+
+def notes_of(tag: Tag, complete: Manifest, manifest_sha256: str, *, ledger_root: str, ledger_count: int) -> Notes:
+    """Return what the tag of a release says: all but the ledger's digest and count stands in its manifest."""
+    return Notes(
+        tag=tag,
+        bump=complete.lineage.bump,
+        reasons=complete.lineage.reasons,
+        candidate=complete.parameters.candidate,
+        primary=complete.performance.primary,
+        metrics=complete.performance.test.metrics,
+        verdict=complete.gates.verdict,
+        content_sha256=complete.artifacts.content_sha256,
+        manifest_sha256=manifest_sha256,
+        ledger_root=ledger_root,
+        ledger_count=ledger_count,
+    )
 
 
 def message(notes: Notes) -> str:

@@ -9,11 +9,12 @@ from weighbridge.digest import sha256_bytes
 from weighbridge.errors import RecordError
 from weighbridge.manifest import Manifest
 from weighbridge.registry import git, signing
-from weighbridge.registry.notes import Notes, message, parse_message
+from weighbridge.registry.notes import Notes, message, notes_of, parse_message
 from weighbridge.registry.tags import Tag, Version
 
 __all__ = [
-    "Notes", "Release", "blob", "find", "latest", "manifest_of", "message", "parse_message", "releases", "with_content",
+    "Notes", "Release", "blob", "find", "latest", "manifest_of", "message", "notes_of", "parse_message", "releases",
+    "with_content",
 ]  # fmt: skip
 
 _FIELDS = (

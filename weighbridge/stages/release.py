@@ -151,7 +151,15 @@ def _tag(root: Path, task: ReleaseTask, complete: manifest.Manifest, seen: Evide
     made = commit.create(
         root,
         tag=str(tag),
-        message=releases.message(_notes(root, tag, complete, sha256_bytes(text))),
+        message=releases.message(
+            releases.notes_of(
+                tag,
+                complete,
+                sha256_bytes(text),
+                ledger_root=ledger.root_digest(root),
+                ledger_count=ledger.count(root),
+            )
+        ),
         files=files,
         identity_env=git.identity(root, config.card.owner),
         advance_branch=config.release.advance_branch,
@@ -164,22 +172,6 @@ def _tag(root: Path, task: ReleaseTask, complete: manifest.Manifest, seen: Evide
 def _sample(root: Path, name: str) -> dict[str, list[object]]:
     golden = json.loads((root / paths.bundle(name) / "golden.json").read_text(encoding="utf-8"))
     return dict(golden["inputs"])
-
-
-def _notes(root: Path, tag: tags.Tag, complete: manifest.Manifest, manifest_sha256: str) -> releases.Notes:
-    return releases.Notes(
-        tag=tag,
-        bump=complete.lineage.bump,
-        reasons=complete.lineage.reasons,
-        candidate=complete.parameters.candidate,
-        primary=complete.performance.primary,
-        metrics=complete.performance.test.metrics,
-        verdict=complete.gates.verdict,
-        content_sha256=complete.artifacts.content_sha256,
-        manifest_sha256=manifest_sha256,
-        ledger_root=ledger.root_digest(root),
-        ledger_count=ledger.count(root),
-    )
 
 
 def _push(root: Path, task: ReleaseTask, tag: str) -> None:
