@@ -204,6 +204,23 @@ def reproduce(ref: str, at_least: str, as_json: bool, **options: Any) -> None:
     sys.exit(0 if outcome.reaches(wanted) else 1)
 
 
+@main.command()
+@click.argument("ref")
+@click.option(
+    "--to", type=click.Path(path_type=Path), help="New or empty folder to restore into; the working tree by default."
+)
+def restore(ref: str, to: Path | None) -> None:
+    """Bring back bundle, data and settings of the release REF, each file checked; what would be lost stops it.
+
+    \b
+    Example:
+        weighbridge restore v1.0.0 --to ../flights-1.0.0
+    """
+    from weighbridge.views import restore as view
+
+    click.echo(view.restore(_root(), ref, to))
+
+
 def _stage(function: F) -> F:
     """Make a stage of *function*: takes ``--settings``; every failure is on record before it is reported."""
 

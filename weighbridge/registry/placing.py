@@ -1,0 +1,167 @@
+"""Content and files put into a project, or a folder of the same layout: prepared beside, then renamed into place.
+
+Nothing is put in place before all of it was compared, and nothing is replaced whose content isn't kept elsewhere: of a
+file, in the commit that is checked out; of a folder, in DVC's cache.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple, Self
+
+from weighbridge import documents
+from weighbridge.digest import folder_entries
+from weighbridge.errors import DataError, SetupError
+from weighbridge.registry import addresses, checkouts, content, git, storage
+
+
+class Folder(NamedTuple):
+    """A folder to be put in place.
+
+    Attributes:
+        path: where it goes, relative to the project's root.
+        pointer: the bytes of its DVC pointer.
+        sha256: SHA-256 of its files by path.
+        whole: whether it may hold no other files.
+    """
+
+    path: Path
+    pointer: bytes
+    sha256: Mapping[str, str]
+    whole: bool = True
+
+
+class Prepared:
+    """Folders that lie ready, each beside its place; a context that removes what wasn't put in place."""
+
+    def __init__(self, root: Path, target: Path) -> None:
+        """Prepare for *target* what *root*, a project, has in its DVC cache or on its remote."""
+        self._root = root
+        self._target = target
+        self._drafts: dict[Path, Path] = {}
+        self._temporary: list[Path] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for folder in self._temporary:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def bring(self, wanted: Folder, source: str) -> None:
+        """Bring a folder's content beside its place, each file checked by SHA-256.
+
+        Raises:
+            DataError: where it isn't what *source* says.
+            NowhereError: where neither cache nor remote has it.
+        """
+        parent = (self._target / wanted.path).parent
+        parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{wanted.path.name}-", dir=parent))
+        self._temporary.append(temporary)
+        draft = temporary / wanted.path.name
+        content.materialise(self._root, wanted.pointer, draft)
+        checkouts.require(draft, wanted.sha256, whole=wanted.whole, source=source)
+        self._drafts[wanted.path] = draft
+
+    def draft(self, path: Path) -> Path:
+        """Return where the folder that goes to *path* lies until then."""
+        return self._drafts[path]
+
+    def put(self) -> tuple[Path, ...]:
+        """Rename each folder into its place, unless what is there is the same; return those that were put."""
+        return tuple(path for path in self._drafts if self._swap(path))
+
+    def _swap(self, path: Path) -> bool:
+        target, draft = self._target / path, self._drafts[path]
+        if target.is_dir():
+            if folder_entries(target) == folder_entries(draft):
+                return False
+            target.rename(draft.with_name("replaced"))
+        draft.rename(target)
+        return True
+
+
+def in_the_way(root: Path, folders: Mapping[Path, bytes], files: Mapping[str, bytes]) -> tuple[str, ...]:
+    """Return in words what would be lost if these folders and files were put into the working tree.
+
+    Args:
+        root: the project's root.
+        folders: DVC pointers by the folders' paths, relative to *root*.
+        files: content by path relative to *root*.
+    """
+    return (*_folders_in_the_way(root, folders), *_files_in_the_way(root, files))
+
+
+def _files_in_the_way(root: Path, files: Mapping[str, bytes]) -> Iterator[str]:
+    there = []
+    for path, wanted in files.items():
+        link = next((parent for parent in _steps(root, path) if parent.is_symlink()), None)
+        if link is not None:
+            yield f"{link.relative_to(root)}: is a link, and files would be written through it; remove it"
+        elif (root / path).is_dir():
+            yield f"{path}: is a folder, and a file would take its place; move it away"
+        elif (root / path).is_file() and (root / path).read_bytes() != wanted:
+            there.append(path)
+    for path in git.unlike_head(root, there):
+        yield f"{path}: differs from HEAD; commit it, or move it away"
+
+
+def _steps(root: Path, path: str) -> Iterator[Path]:
+    place = root
+    for part in Path(path).parts:
+        place /= part
+        yield place
+
+
+def _folders_in_the_way(root: Path, folders: Mapping[Path, bytes]) -> Iterator[str]:
+    changing: dict[Path, str] = {}
+    for path, pointer in folders.items():
+        place = root / path
+        link = next((parent for parent in _steps(root, path.as_posix()) if parent.is_symlink()), None)
+        if link is not None:
+            yield f"{link.relative_to(root)}: is a link, and content would be written through it; remove it"
+        elif place.exists() and not place.is_dir():
+            yield f"{path}: is no folder; move it away"
+        elif place.is_dir() and any(place.iterdir()):
+            found = _address(place)
+            if found is None:
+                yield f"{path}: holds links or folders that DVC leaves out; move them away"
+            elif found != content.pointer_address(pointer):
+                changing[path] = found
+    if not changing:
+        return
+    with storage.opened(root) as store:
+        for path, found in changing.items():
+            if not (store.is_sound(found) and all(map(store.is_sound, store.files(found).values()))):
+                yield f"{path}: holds files that DVC's cache doesn't; 'dvc add {path}' keeps them, or move them away"
+
+
+def _address(folder: Path) -> str | None:
+    """Return DVC's address of a folder; ``None`` where DVC would leave out a part of it."""
+    entries = list(folder.rglob("*"))
+    if any(path.is_symlink() for path in entries):
+        return None
+    try:
+        found, _ = addresses.folder_address(folder)
+    except DataError:
+        return None
+    files = ((path.relative_to(folder).as_posix(), path) for path in entries if path.is_file())
+    whole = addresses.listing_address((name, addresses.md5_file(path)) for name, path in files)
+    return found if found == whole else None
+
+
+def write_files(root: Path, files: Mapping[str, bytes]) -> tuple[str, ...]:
+    """Write each file that isn't there as it should be, whole or not at all; return those."""
+    changed = tuple(path for path, wanted in files.items() if not _holds(root / path, wanted))
+    for path in changed:
+        try:
+            documents.write(root / path, files[path])
+        except OSError as problem:
+            raise SetupError(f"{path}: {problem.strerror}; mend that, and restore again: it goes on") from None
+    return changed
+
+
+def _holds(path: Path, wanted: bytes) -> bool:
+    return path.is_file() and path.read_bytes() == wanted
