@@ -11,7 +11,7 @@ from weighbridge.digest import sha256_bytes
 from weighbridge.errors import RecordError, ReleaseRefused
 from weighbridge.evidence import card, statement, summary
 from weighbridge.plan import Plan, load
-from weighbridge.registry import commit, content, git, ledger, releases, tags
+from weighbridge.registry import commit, content, git, ledger, releases, sealing, tags
 from weighbridge.settings import Settings
 from weighbridge.stages import agreement, assembly, finishing
 from weighbridge.stages.agreement import Evidence
@@ -46,6 +46,8 @@ def run(root: Path, task: ReleaseTask) -> manifest.Released:
             tag=str(same.tag), made=False, commit=same.commit, manifest_sha256=same.notes.manifest_sha256
         )
         print(f"The same content is released already, as {same.tag}: no new tag.")
+        if not task.release.advance_branch:  # else the branch has them
+            _bring_papers(root, same)
     else:
         done = _tag(root, task, ready, seen)
     if task.release.push:
@@ -139,14 +141,15 @@ def _tag(root: Path, task: ReleaseTask, complete: manifest.Manifest, seen: Evide
     text = documents.dump(complete).encode()
     page = card.card(complete, _sample(root, name)).encode()
     content.add(root, paths.PREDICTIONS)  # with these and the test rows anyone can judge the gates again
-    entry = _decision(seen, "accepted", complete.model_info.created)  # the tag, made next, holds this record
-    ledger.append(root, entry | {"tag": str(tag), "manifest_sha256": sha256_bytes(text)})
+    entry = _decision(seen, "accepted", complete.model_info.created)
+    sealed = sealing.seal(root, entry | {"tag": str(tag), "manifest_sha256": sha256_bytes(text)})
     files = {
         paths.manifest(name).as_posix(): text,
         paths.card(name).as_posix(): page,
         paths.METRICS.as_posix(): documents.dump(seen.weighing.flat()).encode(),
         paths.statement(name).as_posix(): statement.statement(complete.gates, seen.packaged, seen.weighing).encode(),
         **_carried(root, name),
+        **sealed.files,
     }
     made = commit.create(
         root,
@@ -156,17 +159,24 @@ def _tag(root: Path, task: ReleaseTask, complete: manifest.Manifest, seen: Evide
                 tag,
                 complete,
                 sha256_bytes(text),
-                ledger_root=ledger.root_digest(root),
-                ledger_count=ledger.count(root),
+                ledger_root=sealed.root,
+                ledger_count=sealed.number,
             )
         ),
         files=files,
         identity_env=git.identity(root, config.card.owner),
         advance_branch=config.release.advance_branch,
     )
+    sealing.keep(root, sealed)
     documents.write(root / paths.manifest(name), text)
     documents.write(root / paths.card(name), page)
     return manifest.Released(tag=str(tag), made=made.made, commit=made.commit, manifest_sha256=sha256_bytes(text))
+
+
+def _bring_papers(root: Path, same: releases.Release) -> None:
+    """Lay manifest and card into the working tree: a kill may have come between the tag and them."""
+    for path in (paths.manifest(same.name), paths.card(same.name)):
+        documents.write(root / path, releases.blob(root, same.commit, path.as_posix()))
 
 
 def _sample(root: Path, name: str) -> dict[str, list[object]]:
@@ -185,8 +195,8 @@ def _push(root: Path, task: ReleaseTask, tag: str) -> None:
 
 
 def _carried(root: Path, name: str) -> dict[str, bytes]:
-    """Return the files of the working tree that the release commit holds besides manifest and card."""
+    """Return the files of the working tree that the release commit holds besides manifest, card and ledger."""
     plots = [paths.PLOTS / f"{plot}.csv" for plot in paths.PLOT_NAMES]
     ignored = [path for path in paths.IGNORED if (root / path).is_file()]
     found = [paths.pointer(name), paths.PROCESSED_POINTER, paths.PREDICTIONS_POINTER, *plots, *ignored]
-    return {path.as_posix(): (root / path).read_bytes() for path in found} | ledger.files(root)
+    return {path.as_posix(): (root / path).read_bytes() for path in found}
