@@ -47,6 +47,7 @@ def create(  # noqa: PLR0913 - all but root by name
     files: Mapping[str, bytes],
     identity_env: Mapping[str, str],
     advance_branch: bool,
+    allowed: bytes | None = None,
 ) -> Made:
     """Make the release *tag*: HEAD's tree with *files* in place, an annotated tag on it, all or nothing.
 
@@ -57,10 +58,11 @@ def create(  # noqa: PLR0913 - all but root by name
         files: content by path relative to *root*; regular files.
         identity_env: variables that name author and committer, see :func:`weighbridge.registry.git.identity`.
         advance_branch: move the current branch to the release commit; index and working tree follow, for *files*.
+        allowed: the list of who may release; where given, the tag has to be signed by one of them.
 
     Raises:
         ReleaseRefused: where the tag is there with other content.
-        SetupError: where the repository isn't fit for it.
+        SetupError: where the repository isn't fit for it, or who releases isn't allowed to.
     """
     name = Tag.parse(tag)
     parent = git.require_repository(root)
@@ -72,7 +74,7 @@ def create(  # noqa: PLR0913 - all but root by name
     if present:
         return present
     commit = _write_commit(wanted, parent, identity_env)
-    tag_object = signing.write_tag(root, name, commit, wanted.message, identity_env)
+    tag_object = signing.write_tag(root, name, commit, wanted.message, identity_env, allowed=allowed)
     transaction = [f"create {name.ref} {tag_object}"]
     if branch is None:
         return _publish(wanted, transaction, commit)

@@ -10,24 +10,72 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from weighbridge.errors import SetupError
-from weighbridge.registry import git
+from weighbridge import paths
+from weighbridge.errors import RecordError, SetupError
+from weighbridge.registry import allowed_signers, git
 from weighbridge.registry.tags import Tag
 
+_WHO = f"{paths.SIGNERS}/release"
 _SIGNATURE = re.compile(r"^-----BEGIN (SSH|PGP) (SIGNATURE|MESSAGE)-----$", re.MULTILINE)
 
 
-def write_tag(root: Path, tag: Tag, commit: str, message: str, env: Mapping[str, str]) -> str:
+def write_tag(  # noqa: PLR0913 - the last by name
+    root: Path, tag: Tag, commit: str, message: str, env: Mapping[str, str], *, allowed: bytes | None = None
+) -> str:
     """Store the tag object and return its id; no reference is made.
 
+    Args:
+        root: the project's root.
+        tag: its name.
+        commit: what it names.
+        message: its message, kept to the letter.
+        env: variables that name the tagger, see :func:`weighbridge.registry.git.identity`.
+        allowed: where given, the list of who may release: the tag is signed, whatever Git's settings, and it is looked
+            at before anything refers to it.
+
     Raises:
-        SetupError: where Git is configured to sign and can't.
+        SetupError: where it has to be signed and can't, or who signs isn't allowed to.
     """
-    tagger = git.run(root, "var", "GIT_COMMITTER_IDENT", env=env).decode().strip()
+    tagger = _tagger(root, env)
     text = f"object {commit}\ntype commit\ntag {tag}\ntagger {tagger}\n\n{message}".encode()
-    if _wanted(root):
+    if allowed is not None:
+        text += _sign_as_allowed(root, text, tagger, allowed)
+    elif _wanted(root):
         text += _sign(root, text, tagger)
     return git.run(root, "mktag", input=text).decode().strip()
+
+
+def rehearse(root: Path, env: Mapping[str, str], allowed: bytes) -> None:
+    """Sign something of no meaning, so that who isn't allowed to release is told before anything is made.
+
+    Raises:
+        SetupError: where Git isn't set up to sign with SSH, or who signs isn't on the list.
+    """
+    _sign_as_allowed(root, b"A rehearsal of the signature on a release.\n", _tagger(root, env), allowed)
+
+
+def _tagger(root: Path, env: Mapping[str, str]) -> str:
+    return git.run(root, "var", "GIT_COMMITTER_IDENT", env=env).decode().strip()
+
+
+def _sign_as_allowed(root: Path, text: bytes, tagger: str, allowed: bytes) -> bytes:
+    form, key = git.setting(root, "gpg.format"), git.setting(root, "user.signingKey")
+    if form != "ssh" or not key:
+        raise SetupError(
+            f"{_WHO} lists who may release, so the tag has to be signed with SSH; found gpg.format "
+            f"{form or 'unset'}, user.signingKey {'set' if key else 'unset'}. Run `git config gpg.format ssh` and "
+            "`git config user.signingKey FILE` with the key that is listed for you"
+        )
+    signature = _sign_ssh(root, text, key)
+    email, when = re.fullmatch(r".*<([^<>]*)> (\d+) [+-]\d{4}", tagger, re.DOTALL).groups()  # type: ignore[union-attr] # Git's own form
+    try:
+        allowed_signers.verify(text, signature, email, allowed, int(when))
+    except RecordError as problem:
+        raise SetupError(
+            f"you may not release: {problem}. {_WHO} of the last release says who may; let one of them release, or "
+            "let them list you there first"
+        ) from None
+    return signature
 
 
 def unsigned(text: str) -> str:

@@ -1,0 +1,218 @@
+"""Who may release and who may approve, and whether they did: signatures of tags and commits against lists of signers.
+
+The lists are ``config/signers/release`` and ``config/signers/approve``. A list says nothing of the commit that holds
+it, for who makes the one makes the other: what counts for a release is the list in the release *before* it. So a change
+of signers takes effect with the release after the one that holds it, which somebody signed who was allowed before.
+
+Nothing of Git's configuration is asked. Objects are read whole, held against their own name, and what was signed is
+taken from them byte by byte.
+"""
+
+import hashlib
+import re
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from weighbridge import paths
+from weighbridge.errors import RecordError
+from weighbridge.registry import allowed_signers, git, releases
+
+Role = Literal["release", "approve"]
+ROLES: tuple[Role, ...] = ("release", "approve")
+
+_BEGIN = re.compile(rb"^-----BEGIN (?:SSH|PGP) (?:SIGNATURE|MESSAGE)-----$", re.MULTILINE)
+_WHOLE = re.compile(rb"-----BEGIN SSH SIGNATURE-----\n[A-Za-z0-9+/=\n]+-----END SSH SIGNATURE-----\n?")
+_PERSON = rb"[^\n<>]* ?<([^<>\n]*)> (\d{1,11}) [+-]\d{4}"
+_TAG = re.compile(rb"object ([0-9a-f]{40,64})\ntype commit\ntag ([^\n]+)\ntagger " + _PERSON + rb"\n\n")
+_HASHES = {40: hashlib.sha1, 64: hashlib.sha256}
+
+
+class Signed(NamedTuple):
+    """Who signed, by the list, and with which key."""
+
+    principal: str
+    key_fingerprint: str
+
+
+class _Object(NamedTuple):
+    """What was signed, the signature, whose it must be, and when they say they signed."""
+
+    text: bytes
+    signature: bytes
+    email: str
+    when: int
+
+
+def path(role: Role) -> str:
+    """Return the list of a role, relative to the project's root."""
+    return (paths.SIGNERS / role).as_posix()
+
+
+def at(root: Path, commit: str, role: Role) -> bytes | None:
+    """Return the list of a role as a commit holds it; ``None`` where it holds none.
+
+    Raises:
+        RecordError: where something else than a file is there.
+        SetupError: where the commit can't be read.
+    """
+    found = git.run(root, "ls-tree", "-z", commit, "--", path(role)).decode(errors="replace")
+    if not found:
+        return None
+    mode = found.partition(" ")[0]
+    if mode not in {"100644", "100755"}:
+        raise RecordError(f"{commit}:{path(role)}: found a link or a folder, expected a file of signers")
+    return git.run(root, "cat-file", "blob", f"{commit}:./{path(role)}")
+
+
+def previous(root: Path, release: releases.Release) -> releases.Release | None:
+    """Return the release before one: of the same model, with the next lower version; ``None`` for the first."""
+    before = [other for other in releases.releases(root, release.name) if other.version < release.version]
+    return next((other for other in reversed(before) if _made_here(other)), None)
+
+
+def _made_here(release: releases.Release) -> bool:
+    """Return whether a tag of a release's shape says what releases say; others are left out everywhere."""
+    try:
+        return bool(release.notes)
+    except RecordError:
+        return False
+
+
+def from_previous(root: Path, release: releases.Release, role: Role) -> bytes | None:
+    """Return the list by which a release is to be judged: that of the release before it.
+
+    Returns:
+        ``None`` for the first release, or where the one before it lists nobody.
+
+    Raises:
+        RecordError, SetupError: see :func:`at`.
+    """
+    before = previous(root, release)
+    return at(root, before.commit, role) if before else None
+
+
+def for_next(root: Path, name: str, role: Role = "release") -> bytes | None:
+    """Return the list by which the next release of the model *name* will be judged.
+
+    It is the last release's. Before the first one it is what HEAD holds, for a list that even its own first release
+    isn't signed by would only lock people out.
+    """
+    last = releases.latest(root, name)
+    return at(root, last.commit if last else "HEAD", role)
+
+
+def loosened(root: Path, before: str, after: str = "HEAD") -> tuple[str, ...]:
+    """Return, in words, who may sign by the lists in the commit *after*, and might not by those in *before*.
+
+    Raises:
+        RecordError: where a list is damaged.
+    """
+    found = ((path(role), at(root, before, role), at(root, after, role)) for role in ROLES)
+    return tuple(words for source, old, new in found for words in allowed_signers.loosened(old, new, source))
+
+
+def require_sound(root: Path, commit: str = "HEAD") -> None:
+    """Refuse lists that can't be read: the release after the next one would be nobody's to make.
+
+    Raises:
+        RecordError: naming file and line.
+    """
+    for role in ROLES:
+        text = at(root, commit, role)
+        if text is not None:
+            allowed_signers.read(text, path(role))
+
+
+def check_tag(root: Path, release: releases.Release, allowed: bytes) -> Signed:
+    """Return who signed a release's tag, which is its tagger by the list *allowed*.
+
+    Raises:
+        RecordError: where the tag isn't signed with SSH, is damaged or isn't what its name says; or where its tagger
+            isn't listed with that key, valid at the tag's time.
+        SetupError: where ``ssh-keygen`` isn't there.
+    """
+    raw = _read(root, "tag", release.object)
+    head = _TAG.match(raw)
+    if not head:
+        raise RecordError(f"{release.tag}: the tag's object isn't of the shape that Git writes; don't trust it")
+    if (head[1].decode(), head[2].decode(errors="replace")) != (release.commit, str(release.tag)):
+        raise RecordError(f"{release.tag}: the tag's object is of another tag or commit; don't trust it")
+    start = _begin(raw, f"{release.tag}: the tag")
+    return _checked(_Object(raw[:start], raw[start:], head[3].decode(errors="replace"), int(head[4])), allowed)
+
+
+def check_commit(root: Path, commit: str, allowed: bytes) -> Signed:
+    """Return who signed a commit, which is its author by the list *allowed*.
+
+    The author counts and not the committer, who may be another: it is the author's word that a commit is taken for.
+
+    Args:
+        root: the project's root.
+        commit: its name, whole or the beginning of it.
+        allowed: the list.
+
+    Raises:
+        RecordError: where it isn't signed with SSH, is damaged, or isn't signed by its author with a key that is
+            listed, valid at the time of the commit.
+        SetupError: where there is no such commit, or ``ssh-keygen`` isn't there.
+    """
+    whole = git.run(root, "rev-parse", "--verify", "--end-of-options", f"{commit}^{{commit}}").decode().strip()
+    raw = _read(root, "commit", whole)
+    return _checked(_of_commit(raw, f"the commit {whole[:10]}"), allowed)
+
+
+def _read(root: Path, kind: str, name: str) -> bytes:
+    """Return an object's bytes, once they are seen to be those that its name stands for."""
+    raw = git.run(root, "cat-file", kind, name)
+    made = _HASHES[len(name)](f"{kind} {len(raw)}\0".encode() + raw, usedforsecurity=False)
+    if made.hexdigest() != name:
+        raise RecordError(f"{name}: the {kind}'s bytes aren't those of its name; run `git fsck`")
+    return raw
+
+
+def _begin(raw: bytes, what: str) -> int:
+    """Return where the one signature begins, which has to end what is signed."""
+    found = [match.start() for match in _BEGIN.finditer(raw)]
+    if not found:
+        raise RecordError(f"{what} isn't signed; expected a signature with SSH ('weighbridge sign --help' shows how)")
+    _require_ssh(raw[found[0] :], what)
+    return found[0]
+
+
+def _require_ssh(signature: bytes, what: str) -> None:
+    if signature.startswith(b"-----BEGIN PGP"):
+        raise RecordError(f"{what} is signed with OpenPGP; expected SSH, which the lists of signers are for")
+    if not _WHOLE.fullmatch(signature):
+        raise RecordError(f"{what} has more than one signature, or text after it; don't trust it")
+
+
+def _of_commit(raw: bytes, what: str) -> _Object:
+    head, blank, message = raw.partition(b"\n\n")
+    signature: list[bytes] = []
+    kept: list[bytes] = []
+    inside = False
+    for line in head.split(b"\n"):
+        begins = line.startswith((b"gpgsig ", b"gpgsig-sha256 "))
+        inside = begins or (inside and line.startswith(b" "))
+        if begins and signature:
+            raise RecordError(f"{what} has more than one signature; don't trust it")
+        (signature if inside else kept).append(line.partition(b" ")[2] if inside else line)
+    if not signature:
+        raise RecordError(f"{what} isn't signed; expected a signature with SSH: git commit -S")
+    armoured = b"\n".join(signature)
+    _require_ssh(armoured, what)
+    author, committer = (_person(kept, role, what) for role in (b"author", b"committer"))
+    return _Object(b"\n".join(kept) + blank + message, armoured, author[0], committer[1])
+
+
+def _person(lines: list[bytes], role: bytes, what: str) -> tuple[str, int]:
+    """Return address and time of the author or committer."""
+    found = [match for line in lines if (match := re.fullmatch(role + b" " + _PERSON, line))]
+    if len(found) != 1:
+        raise RecordError(f"{what} isn't of the shape that Git writes; don't trust it")
+    return found[0][1].decode(errors="replace"), int(found[0][2])
+
+
+def _checked(found: _Object, allowed: bytes) -> Signed:
+    key = allowed_signers.verify(found.text, found.signature, found.email, allowed, found.when)
+    return Signed(found.email, key)
