@@ -3,13 +3,13 @@
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import msgspec
 
-from weighbridge import code, documents, paths, secrets_guard, tasks
+from weighbridge import code, documents, importable, links, paths, secrets_guard, tasks
 from weighbridge.digest import canonical_json, sha256_bytes
 from weighbridge.errors import SettingsError, SetupError
 from weighbridge.evidence import gates
@@ -31,6 +31,7 @@ def load(root: Path, overlay: Mapping[str, Any] | None = None, overlay_files: Se
 
     Raises:
         SettingsError: naming file, line, key, what was found and what was expected, all problems at once.
+        SetupError: where what the pipeline writes would land elsewhere, through links.
     """
     config = documents.read(root / paths.CONFIG)
     gate_file = documents.read(root / paths.GATES)
@@ -47,6 +48,7 @@ def load(root: Path, overlay: Mapping[str, Any] | None = None, overlay_files: Se
         gates=documents.typed(gate_file, GateFile),
     )
     _check(settings, config)
+    links.refuse(root, settings.config.name)
     return settings
 
 
@@ -99,8 +101,20 @@ def _check(settings: Settings, document: documents.Document) -> None:
         raise SettingsError(
             f"{document.where(('card', 'owner'))}: found {config.card.owner!r}; expected 'Name <name@example.org>'"
         )
+    for path, named in _import_paths(config):
+        refused = importable.problem(named)
+        if refused:
+            raise SettingsError(f"{document.where(path)}: {refused}")
     gates.check(settings.gates, config.metrics, config.select, cost=config.cost)
     _check_cases(settings.gates)
+
+
+def _import_paths(config: Config) -> Iterator[tuple[documents.Path_, str]]:
+    """Yield each import path with its key."""
+    data = config.data
+    yield from ((("data", key), getattr(data, key)) for key in ("fetch", "load", "schema"))
+    yield from ((("candidates", name, "model"), one.model) for name, one in config.candidates.items())
+    yield from ((("metrics", "own", name, "function"), one.function) for name, one in config.metrics.own.items())
 
 
 def _check_cases(gate_file: GateFile) -> None:

@@ -70,7 +70,7 @@ def test_settings_are_refused_before_any_job(case: str, fresh: Project) -> None:
     change(fresh)
     assert_refused(fresh.dry_run(), words)
     assert not (fresh.root / "X").exists()
-    assert not (fresh.root / "results").exists()
+    assert not (fresh.root / "results/settings").exists(), "no rule has been told anything"
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_raw_files_that_differ_from_their_pointer_are_not_taken(fresh: Project) 
 MODEL: dict[str, tuple[Change, tuple[str, ...]]] = {
     "no such module": (edit(CONFIG, "sklearn.linear_model:Log", "sklearn.linear:Log"), ("sklearn.linear",)),
     "no such class": (edit(CONFIG, "LogisticRegression", "LogisticRegresion"), ("LogisticRegresion", "did you mean")),
-    "no model": (edit(CONFIG, "sklearn.linear_model:LogisticRegression", "os.path:join"), ("os.path:join",)),
+    "no model": (edit(CONFIG, "sklearn.linear_model:LogisticRegression", "project.models:itertools"), ("itertools",)),
     "an unknown parameter": (edit(CONFIG, "C: 1.0", "D: 1.0"), ("'D'",)),
     "a wrong parameter": (edit(CONFIG, "C: 1.0", 'C: "much"'), ("much",)),
     "no probabilities": (

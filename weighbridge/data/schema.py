@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from weighbridge import importable
 from weighbridge.errors import SettingsError
 
 
@@ -64,7 +65,7 @@ def resolve(path: str) -> Any:
     """Import and return what ``package.module:attribute`` names.
 
     Raises:
-        SettingsError: where the module or the attribute can't be imported.
+        SettingsError: where the module or the attribute can't be imported, or is none of the project's business.
     """
     module_name, _, attribute = path.partition(":")
     try:
@@ -77,6 +78,9 @@ def resolve(path: str) -> Any:
         if not hasattr(found, part):
             raise SettingsError(f"{path}: {module_name!r} has no {attribute!r}; check the spelling")
         found = getattr(found, part)
+    refused = importable.problem(path, found)
+    if refused:
+        raise SettingsError(refused)
     return found
 
 

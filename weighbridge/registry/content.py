@@ -11,7 +11,7 @@ from pathlib import Path
 
 from weighbridge.digest import folder_entries, sha256_folder
 from weighbridge.errors import DataError, SetupError
-from weighbridge.registry import storage
+from weighbridge.registry import storage, trusted
 from weighbridge.registry.addresses import folder_address, md5_file, parse_pointer, pointer_address
 from weighbridge.registry.storage import Store
 
@@ -57,8 +57,13 @@ def _content(target: Path) -> str:
     return sha256_folder(entries)
 
 
-def pull(root: Path, pointer: Path | str, *, patience_seconds: float = _PATIENCE_SECONDS) -> bool:
+def pull(
+    root: Path, pointer: Path | str, *, patience_seconds: float = _PATIENCE_SECONDS, sha256: str | None = None
+) -> bool:
     """Bring what *pointer* (a ``.dvc`` file, relative to *root*) names into its place.
+
+    With *sha256*, the digest of the folder as :func:`weighbridge.digest.sha256_folder` has it, other content under
+    the same address is refused before any of it is put there.
 
     Returns:
         Whether it is there now; ``False`` where neither the cache nor DVC's default remote has it.
@@ -79,9 +84,17 @@ def pull(root: Path, pointer: Path | str, *, patience_seconds: float = _PATIENCE
         found = store.fetch(address)
         if found is None:
             return False
+        _require(store, found, sha256, address)
         _refuse_links(store, root.absolute(), target.absolute(), found)
         store.patiently(lambda: _check_out(store, path, target), patience_seconds)
     return True
+
+
+def _require(store: Store, found: dict[str, str], sha256: str | None, address: str) -> None:
+    """Refuse what DVC's cache holds under *address* where its SHA-256 is another than *sha256*, if that is known."""
+    if sha256 is not None:
+        in_cache = trusted.digest_of({name: store.cached(md5) for name, md5 in found.items()})
+        trusted.require(in_cache, sha256, "DVC's content", address)
 
 
 def _is_there(target: Path, address: str) -> bool:
@@ -116,18 +129,19 @@ def _refuse_links(store: Store, root: Path, target: Path, names: Iterable[str]) 
             raise DataError(f"{place}: is a link, and content would be written through it; remove it, then try again")
 
 
-def materialise(root: Path, pointer_bytes: bytes, destination: Path) -> None:
+def materialise(root: Path, pointer_bytes: bytes, destination: Path, *, sha256: str | None = None) -> None:
     """Write the content that a pointer names into *destination*, a folder that DVC doesn't track.
 
-    It comes from the cache, or from the default remote. Only whole, verified content is put there; a *destination*
-    that has it already is left alone, one with other content is replaced.
+    It comes from the cache, or from the default remote. Only whole, verified content is put there, and where *sha256*
+    is given, as for :func:`pull`, only that; a *destination* that has it already is left alone, one with other content
+    is replaced.
 
     Raises:
         DataError: where the content is damaged or has unsafe paths.
         NowhereError: where neither cache nor remote has it.
     """
     address, name = parse_pointer(pointer_bytes, "the DVC pointer")
-    if address.endswith(".dir") and _is_there(destination, address):
+    if sha256 is None and address.endswith(".dir") and _is_there(destination, address):
         return
     with storage.opened(root) as store:
         found = store.fetch(address)
@@ -136,6 +150,7 @@ def materialise(root: Path, pointer_bytes: bytes, destination: Path) -> None:
                 f"the content {address} is neither in DVC's cache nor on its remote; "
                 "`dvc push` it where it was made, or check `dvc remote list`"
             )
+        _require(store, found, sha256, address)
         destination.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=destination.parent, prefix=f".{destination.name}.") as folder:
             draft = Path(folder, "content")

@@ -9,7 +9,7 @@ from weighbridge.data.schema import resolve
 from weighbridge.digest import folder_entries, sha256_folder
 from weighbridge.errors import DataError
 from weighbridge.manifest import Raw
-from weighbridge.registry import content
+from weighbridge.registry import content, trusted
 from weighbridge.tasks import FetchTask
 
 
@@ -21,13 +21,14 @@ def run(root: Path, task: FetchTask) -> Raw:
     goes on with them, and only the release refuses.
 
     Raises:
-        DataError: where fetched files differ from the pointer, or there are none.
+        DataError: where fetched files differ from the pointer, or from what is on record for it, or there are none.
     """
     folder, pointer = root / paths.RAW, root / paths.RAW_POINTER
     expected = content.pointer_address(pointer) if pointer.is_file() else None
+    on_record = trusted.raw_sha256(root, expected) if expected else None
     for left_over in folder.parent.glob(".raw-????????"):  # by a killed job; Git would call it uncommitted
         shutil.rmtree(left_over, ignore_errors=True)
-    anew = not _has_files(folder) and not (expected and content.pull(root, pointer))
+    anew = not _has_files(folder) and not (expected and content.pull(root, pointer, sha256=on_record))
     if anew:
         _fetch_anew(root, task.fetch, expected)
     if not _has_files(folder):
@@ -37,12 +38,20 @@ def run(root: Path, task: FetchTask) -> Raw:
     known = expected and not anew
     address = content.folder_address(folder)[0] if known else content.add(root, folder)
     raw = Raw(sha256=sha256_folder(entries), dvc=address, files=entries)
+    _compare(root, raw, on_record if address == expected else trusted.raw_sha256(root, address))
     documents.write_record(root / paths.RAW_RECORD, raw)
     if not expected:
         print(f"{paths.RAW_POINTER} is new: commit it with 'git add {paths.RAW_POINTER} data/.gitignore'")
     elif address != expected:
         print(f"{paths.RAW} differs from its pointer: runs go on with it, a release needs 'dvc add {paths.RAW}'")
     return raw
+
+
+def _compare(root: Path, raw: Raw, on_record: str | None) -> None:
+    """Refuse files that share DVC's address with others on record; put on record what is new."""
+    trusted.require(raw.sha256, on_record, paths.RAW.as_posix(), raw.dvc)
+    if on_record is None:
+        trusted.remember(root, raw.dvc, raw.sha256)
 
 
 def _has_files(folder: Path) -> bool:

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 from weighbridge import documents, manifest, paths
 from weighbridge.data import tables
 from weighbridge.data.schema import schema_at
-from weighbridge.digest import FileEntry, folder_entries, sha256_folder
+from weighbridge.digest import FileEntry, folder_entries, sha256_file, sha256_folder
 from weighbridge.errors import RecordError
 from weighbridge.evidence import metrics, noise, readme, serving
-from weighbridge.registry import content, releases
+from weighbridge.registry import content, pickles, releases, trusted
 from weighbridge.settings import OwnMetric
 from weighbridge.tasks import PackageTask
 from weighbridge.training import export, native
@@ -51,6 +51,7 @@ def run(root: Path, task: PackageTask) -> manifest.Packaged:
     print(f"champion: {champion}, seed {seed} ({task.metric} {scores[champion].mean[task.metric]:.4f} over the seeds)")
     bundle = root / paths.bundle(task.name)
     built = _build(root, task, champion, record)
+    pickles.refuse(bundle, str(paths.bundle(task.name)))
     entries = folder_entries(bundle)
     baseline, same_as = _releases_beside(root, task.name, sha256_folder(entries))
     packaged = manifest.Packaged(
@@ -237,19 +238,20 @@ def _bring_baseline(root: Path, name: str, baseline: releases.Release | None, in
     text = releases.blob(root, str(baseline.tag), paths.manifest(name).as_posix())
     pointer = releases.blob(root, str(baseline.tag), paths.pointer(name).as_posix())
     try:
-        content.materialise(root, pointer, folder)
+        content.materialise(root, pointer, folder, sha256=baseline.notes.content_sha256)
     except content.NowhereError as problem:  # all else can go on without it; gates that need it will say so
         print(f"{baseline.tag} is to beat and isn't at hand: {problem}")
     else:
+        pickles.refuse(folder, f"the bundle of {baseline.tag}")
         print(f"to beat: {baseline.tag}")
     documents.write(folder / "manifest.yaml", text)
     previous = documents.read_record(folder / "manifest.yaml", manifest.Manifest)
     retired = {each.name for each in previous.interface.inputs} - {each.name for each in interface.inputs}
     if retired:
-        _bring_rows(root, baseline)
+        _bring_rows(root, baseline, previous.data.splits["test"].sha256)
 
 
-def _bring_rows(root: Path, baseline: releases.Release) -> None:
+def _bring_rows(root: Path, baseline: releases.Release, sha256: str) -> None:
     """Lay the last release's test rows beside its bundle: they alone have the inputs that were retired since."""
     folder = root / paths.BASELINE_ROWS
     try:
@@ -257,6 +259,9 @@ def _bring_rows(root: Path, baseline: releases.Release) -> None:
     except (content.NowhereError, RecordError) as problem:  # as above
         print(f"the test rows of {baseline.tag} aren't at hand: {problem}")
         return
+    test = folder / paths.split("test").name
     for path in folder.iterdir():
-        if path.name != paths.split("test").name:
+        if path != test:
             path.unlink()
+    found = sha256_file(test) if test.is_file() else "none"
+    trusted.require(found, sha256, f"the test rows of {baseline.tag}", paths.PROCESSED_POINTER.as_posix())

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from weighbridge import importable
 from weighbridge.errors import ModelError
 
 _LISTED = 12  # parameter names in a message
@@ -65,6 +66,9 @@ def _resolve(path: str) -> Callable[..., Any]:
             hint = f"did you mean {near[0]!r}?" if near else "check the spelling"
             raise ModelError(f"model {path!r}: {module_name!r} has no {attribute!r}; {hint}")
         found = getattr(found, part)
+    refused = importable.problem(path, found)
+    if refused:
+        raise ModelError(f"model {refused}")
     if not (inspect.isclass(found) or inspect.isroutine(found)):
         raise ModelError(
             f"model {path!r}: is {_kind(found)}; expected a class, or a function that returns a model: "
