@@ -48,13 +48,13 @@ def parse_person(text: str) -> Person | None:
     return Person(name.strip(), email.strip())
 
 
-def _since(root: Path, tag: str | None) -> list[str]:
+def _since(root: Path, tag: str | None, until: str) -> list[str]:
     """Return Git's words for the commits since the release *tag*: those not below the commit it was made beside.
 
     The release commit isn't one of them either, where the branch was advanced to it.
     """
     git.require_whole_history(root)
-    return ["HEAD"] if tag is None else ["HEAD", "--not", f"{tag}^{{commit}}^", f"{tag}^{{commit}}"]
+    return [until] if tag is None else [until, "--not", f"{tag}^{{commit}}^", f"{tag}^{{commit}}"]
 
 
 def _below(root: Path) -> list[str]:
@@ -62,20 +62,21 @@ def _below(root: Path) -> list[str]:
     return ["--", "."] if git.prefix(root) else ["--"]
 
 
-def trailers(root: Path, key: str, since: str | None) -> tuple[tuple[str, str], ...]:
+def trailers(root: Path, key: str, since: str | None, until: str = "HEAD") -> tuple[tuple[str, str], ...]:
     """Return commit and value of each trailer *key* in the commits since the release *since*, newest first.
 
     Args:
         root: the project's root.
         key: the trailer's name; upper and lower case are the same, as Git has it.
         since: tag of a release; all of the history where there was none.
+        until: the newest commit that counts.
 
     Raises:
         SetupError: where the history isn't all there.
     """
     # With the key, so that a trailer without a value isn't taken for none.
     form = f"%H%x00%(trailers:key={key},unfold,separator=%x1f)%x00"
-    cells = _log(root, form, *_since(root, since), *_below(root))
+    cells = _log(root, form, *_since(root, since, until), *_below(root))
     found = zip(cells[::2], cells[1::2], strict=False)
     return tuple(
         (commit.strip()[:_SHORT], line.partition(":")[2].strip())
@@ -91,8 +92,8 @@ def _log(root: Path, form: str, *arguments: str) -> list[str]:
     return git.run(root, *fixed, f"--format={form}", *arguments).decode("utf-8", "replace").split("\0")
 
 
-def authors(root: Path, paths: tuple[str, ...], since: str | None) -> dict[str, str]:
-    """Return the newest commit of each author, by address, who touched *paths* since the release *since*.
+def authors(root: Path, paths: tuple[str, ...], since: str | None, until: str = "HEAD") -> dict[str, str]:
+    """Return the newest commit of each author, by address, who touched *paths* since *since* (a tag) up to *until*.
 
     Authors are those of the commits, and those that ``Co-authored-by`` names; who merged is one where the merge holds
     what none of the merged commits has, such as a conflict resolved by hand. Each is there by the address of the
@@ -103,7 +104,7 @@ def authors(root: Path, paths: tuple[str, ...], since: str | None) -> dict[str, 
         SetupError: where the history isn't all there.
     """
     form = "%H%x00%P%x00%ae%x00%aE%x00%(trailers:key=Co-authored-by,valueonly,unfold,separator=%x1f)%x00"
-    cells = iter(_log(root, form, *_since(root, since), "--", *paths))
+    cells = iter(_log(root, form, *_since(root, since, until), "--", *paths))
     found: dict[str, str] = {}
     # The last group is short: what follows the last commit is no commit.
     for commit, parents, email, mapped, others in zip(cells, cells, cells, cells, cells, strict=False):
@@ -130,15 +131,15 @@ def addresses(root: Path, person: Person) -> tuple[str, ...]:
     return tuple(dict.fromkeys((person.key, *([mapped.key] if mapped else []))))
 
 
-def last_change(root: Path, path: str) -> Change | None:
-    """Return the commit that last touched the file at *path*, and its author; ``None`` where HEAD has no such file.
+def last_change(root: Path, path: str, until: str = "HEAD") -> Change | None:
+    """Return the commit that last touched the file at *path*, and its author; ``None`` where there is no such file.
 
     Raises:
         SetupError: where the history isn't all there.
     """
     git.require_whole_history(root)
     form = "--format=%H%x00%an%x00%ae"
-    arguments = ("log", "-1", "--no-show-signature", "--encoding=UTF-8", form, "HEAD", "--", path)
+    arguments = ("log", "-1", "--no-show-signature", "--encoding=UTF-8", form, until, "--", path)
     text = git.run(root, *arguments).decode("utf-8", "replace")
     if not text.strip():
         return None

@@ -6,7 +6,7 @@ left ``at release`` (:func:`finish`). The commands ``version`` and ``approve`` l
 """
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -67,11 +67,37 @@ def ahead(root: Path, gate_file: GateFile, packaged: manifest.Packaged, verdict:
         SettingsError: where a trailer asks for no known part of the version.
         SetupError: where the history isn't all there.
     """
-    lineage, judged, baseline = verdict.lineage, verdict.gates, packaged.baseline
+    baseline = packaged.baseline
     previous = releases.manifest_of(root, baseline) if baseline else None
+    seen = foreseen(gate_file, verdict, previous, history.trailers(root, version.TRAILER, baseline))
+    test_sha256 = documents.read_record(root / paths.WEIGHING, manifest.Weighing).test_sha256
+    subject = approvals.Subject(packaged.artifacts.content_sha256, verdict.gates.gates_sha256, test_sha256)
+    return Ahead(packaged, verdict.gates, seen.derived, seen.needed, seen.approval, previous, subject)
+
+
+class Foreseen(NamedTuple):
+    """The version that people make of a verdict, what a person has to approve of it, and how."""
+
+    derived: version.Derived
+    needed: tuple[str, ...]
+    approval: ApprovalGate
+
+
+def foreseen(
+    gate_file: GateFile,
+    verdict: manifest.Verdict,
+    previous: manifest.Manifest | None,
+    trailers: Sequence[tuple[str, str]],
+) -> Foreseen:
+    """Return what follows from a verdict and the *trailers* of the commits since the last release; nothing is read.
+
+    Raises:
+        SettingsError: where a trailer asks for no known part of the version.
+    """
+    lineage, judged = verdict.lineage, verdict.gates
     derived = version.Derived(verdict.version, lineage.bump, lineage.reasons, lineage.data_changes)
-    before = str(Tag.parse(baseline).version) if baseline else None
-    derived = version.asked(derived, before, history.trailers(root, version.TRAILER, baseline))
+    before = str(Tag.parse(lineage.previous).version) if lineage.previous else None
+    derived = version.asked(derived, before, trailers)
     old_gates = _gates_of(previous)
     # What is called less than it is needs the approval of what it is as well; so does what is called more.
     whole = derived if derived.bump == version.MAJOR else lineage
@@ -84,10 +110,7 @@ def ahead(root: Path, gate_file: GateFile, packaged: manifest.Packaged, verdict:
         old_gates=old_gates,
         reasons=whole.reasons,
     )
-    rule = _covering(_approval_rule(gate_file, old_gates, needed), needed)
-    test_sha256 = documents.read_record(root / paths.WEIGHING, manifest.Weighing).test_sha256
-    subject = approvals.Subject(packaged.artifacts.content_sha256, judged.gates_sha256, test_sha256)
-    return Ahead(packaged, judged, derived, needed, rule, previous, subject)
+    return Foreseen(derived, needed, _covering(_approval_rule(gate_file, old_gates, needed), needed))
 
 
 def _gates_of(previous: manifest.Manifest | None) -> dict[str, Any]:
