@@ -13,7 +13,7 @@ from typing import IO, Any, TypeVar
 import click
 
 from weighbridge import __version__, machine, running
-from weighbridge.errors import ReleaseRefused, WeighbridgeError
+from weighbridge.errors import WeighbridgeError
 
 F = TypeVar("F", bound=Callable[..., Any])
 _OBJECTS_TO_COLLECT = 100_000
@@ -233,25 +233,21 @@ def _stage(function: F) -> F:
         # The libraries that a stage imports make millions of objects to stay: looking for garbage among them
         # takes a tenth of the time of their import.
         gc.set_threshold(_OBJECTS_TO_COLLECT)
-        root = _root()
-        of = [str(options[key]) for key in ("candidate", "seed") if key in options]
+        from weighbridge.registry import attempts
+
+        root, stage = _root(), function.__name__
+        candidate, seed = options.get("candidate"), options.get("seed")
+        of = [str(part) for part in (stage, candidate, seed) if part is not None]
         try:
-            with running.alone(root, "-".join([function.__name__, *of])):
+            with attempts.recorded(root, stage, candidate, seed), running.alone(root, "-".join(of)):
                 function(root, settings.read() if settings else "{}", **options)
-        except ReleaseRefused:
-            raise  # on record already, with its gates
-        except WeighbridgeError as error:
-            _record_failure(root, function.__name__, options, str(error))
+        except attempts.Cancelled as stop:
+            click.echo(f"weighbridge {stage}: {attempts.in_words(stop)}", err=True)
             raise
         except MemoryError:
-            _record_failure(root, function.__name__, options, "out of memory")
             raise WeighbridgeError("out of memory; give the job more, or make the data or the model smaller") from None
         except OSError as error:
-            _record_failure(root, function.__name__, options, str(error))
             raise WeighbridgeError(_in_words(error)) from None
-        except Exception as error:  # the project's own code, as a rule: its traceback is what its author needs
-            _record_failure(root, function.__name__, options, f"{type(error).__name__}: {error}")
-            raise
 
     return command  # type: ignore[return-value] # click's command stands in for the function
 
@@ -262,11 +258,6 @@ def _in_words(error: OSError) -> str:
     if error.errno == errno.ENOSPC:
         return f"{error.filename or 'the disk'}: no space left; free some and run snakemake again, nothing is lost"
     return f"{error.strerror or error}: {error.filename or ''}".rstrip(": ")
-
-
-def _record_failure(root: Path, stage: str, options: dict[str, Any], message: str) -> None:
-    entry = {"kind": "attempt", "status": "failed", "stage": stage, "error": message[:2000]}
-    _record(root, entry | {key: value for key, value in options.items() if key in {"candidate", "seed"}})
 
 
 def _record_evidence(root: Path, path: Path) -> None:

@@ -71,6 +71,11 @@ def settings(stage: str, candidate: str, sha256: str) -> Path:
 
 
 def split(name: str) -> Path:
+def log(stage: str, candidate: str = "", seed: int | str = "") -> Path:
+    """Return the log of a job, relative to the project's root; those of runs are named by candidate and seed."""
+    return Path("logs") / stage / f"{candidate}-{seed}.log" if candidate else Path("logs") / f"{stage}.log"
+
+
     """Return the table of one split."""
     return PROCESSED / f"{name}.parquet"
 

@@ -11,7 +11,8 @@ sys.path.insert(0, str(root))
 from snakemake.exceptions import WorkflowError
 
 from weighbridge import paths, plan, running
-from weighbridge.errors import WeighbridgeError
+from weighbridge.errors import SettingsError, WeighbridgeError
+from weighbridge.registry import attempts
 
 started = time.time()
 plan.lead(root)
@@ -26,6 +27,8 @@ try:
         plan.load(root, config, workflow.config_settings.configfiles), root
     )
 except WeighbridgeError as error:
+    if isinstance(error, SettingsError) and workflow.is_main_process and not looking:
+        attempts.failed(root, stage="settings", error=error)
     raise WorkflowError(str(error)) from None
 
 

@@ -10,7 +10,7 @@ rule fetch:
     output:
         paths.RAW_RECORD,
     log:
-        "logs/fetch.log",
+        paths.log("fetch"),
     conda:
         "../../environment.yml"
     message:
@@ -30,7 +30,7 @@ rule preprocess:
         paths.PROFILE,
         report(paths.DATASET_PAGE, category="Data", caption="../report/dataset.rst"),
     log:
-        "logs/preprocess.log",
+        paths.log("preprocess"),
     benchmark:
         "results/benchmarks/preprocess.jsonl"
     conda:

@@ -18,7 +18,7 @@ rule weigh:
         paths.PREDICTIONS,
         paths.METRICS,
     log:
-        "logs/weigh.log",
+        paths.log("weigh"),
     benchmark:
         "results/benchmarks/weigh.jsonl"
     conda:
@@ -48,7 +48,7 @@ rule judge:
         paths.STATEMENT,
         report(paths.VERDICT_PAGE, category="Verdict", caption="../report/verdict.rst"),
     log:
-        "logs/judge.log",
+        paths.log("judge"),
     benchmark:
         "results/benchmarks/judge.jsonl"
     conda:
@@ -82,7 +82,7 @@ rule draw:
         paths.PLOTS_RECORD,
         plots=[paths.PLOTS / f"{name}.csv" for name in paths.PLOT_NAMES],
     log:
-        "logs/draw.log",
+        paths.log("draw"),
     conda:
         "../../environment.yml"
     resources:

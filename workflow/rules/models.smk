@@ -14,7 +14,7 @@ rule train:
         "results/runs/{candidate}/{seed}/curve.csv",
         "results/runs/{candidate}/{seed}/preprocessing.skops",
     log:
-        "logs/train/{candidate}-{seed}.log",
+        paths.log("train", "{candidate}", "{seed}"),
     benchmark:
         "results/benchmarks/train-{candidate}-{seed}.jsonl"
     conda:
@@ -41,7 +41,7 @@ rule evaluate_run:
         "results/runs/{candidate}/{seed}/validation.yaml",
         "results/runs/{candidate}/{seed}/validation.parquet",
     log:
-        "logs/evaluate/{candidate}-{seed}.log",
+        paths.log("evaluate", "{candidate}", "{seed}"),
     conda:
         "../../environment.yml"
     threads: project.config.threads
@@ -78,7 +78,7 @@ rule package:
         paths.PACKAGE,
         directory(paths.BASELINE),
     log:
-        "logs/package.log",
+        paths.log("package"),
     benchmark:
         "results/benchmarks/package.jsonl"
     conda:

@@ -1,0 +1,305 @@
+"""Attempts that came to nothing, on record whatever ended them: an error, a request to stop, or a kill.
+
+A stage that runs has a marker, a file in ``results/attempts/``. Where it ends well the marker goes: what it made is on
+record as such. Where an error or a signal ends it, a record takes the marker's place. Where its process is killed the
+marker stays, and the next start finds that its process is gone.
+"""
+
+import contextlib
+import os
+import platform
+import re
+import signal
+import sys
+import threading
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import msgspec
+
+from weighbridge import documents, paths
+from weighbridge.errors import RecordError, ReleaseRefused, WeighbridgeError
+from weighbridge.registry import ledger, processes, records
+from weighbridge.registry.processes import Process
+
+UNKNOWN = "unknown"
+_LINES = 20
+_LINE_LENGTH = 500
+_TAIL_BYTES = 64 * 1024
+_ERROR_LENGTH = 2000
+_JOB_VARIABLES = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID")
+_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
+_CODE_OF_SIGNAL = 128
+# The marker of an attempt, and the same once a process has taken it upon itself to close it.
+_FILE = re.compile(r"([0-9a-f]{16})(?:\.(\d+)-(\d+))?\.json")
+
+
+class Cancelled(SystemExit):
+    """A signal asked the process to stop; it ends with the exit code that a shell expects of it, such as 143."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(_CODE_OF_SIGNAL + number)
+        self.signal = signal.Signals(number).name
+
+
+class Marker(msgspec.Struct, frozen=True, kw_only=True):
+    """A stage that runs: which, by which process, since when, and the log that it writes to."""
+
+    attempt: str
+    stage: str
+    process: Process
+    when: str
+    candidate: str | None = None
+    seed: int | None = None
+    cluster_job: str | None = None
+    log: str | None = None
+
+    @property
+    def job(self) -> tuple[str, str | None, int | None]:
+        """What is run: of two attempts at the same, only one can run at a time."""
+        return self.stage, self.candidate, self.seed
+
+
+@contextlib.contextmanager
+def recorded(root: Path, stage: str, candidate: str | None = None, seed: int | None = None) -> Iterator[None]:
+    """Run a stage such that nothing can end it without a record; what was raised is raised on.
+
+    SIGTERM and SIGHUP are raised as :class:`Cancelled`, and so is Ctrl-C in the end.
+
+    Args:
+        root: the project's root.
+        stage: the stage's name.
+        candidate: of a run, its candidate.
+        seed: of a run, its seed.
+    """
+    marker = Marker(
+        attempt=uuid.uuid4().hex[:16],
+        stage=stage,
+        process=processes.own(),
+        when=documents.utc_now(),
+        candidate=candidate,
+        seed=seed,
+        cluster_job=next((os.environ[name] for name in _JOB_VARIABLES if name in os.environ), None),
+        log=_own_log(root, paths.log(stage, candidate or "", "" if seed is None else seed)),
+    )
+    path = root / paths.ATTEMPTS / f"{marker.attempt}.json"
+    # Where nothing can be written the stage will say so itself.
+    with contextlib.suppress(OSError):
+        close_dead(root, job=marker.job)
+        documents.write(path, msgspec.json.encode(marker))
+    try:
+        with _raising():
+            yield
+    except KeyboardInterrupt:
+        _close(root, path, _record(root, marker, Cancelled(signal.SIGINT)))
+        raise Cancelled(signal.SIGINT) from None
+    except BaseException as error:
+        if isinstance(error, ReleaseRefused) and _refused_since(root, marker):
+            path.unlink(missing_ok=True)
+        else:
+            _close(root, path, _record(root, marker, error))
+        raise
+    path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _raising() -> Iterator[None]:
+    """Raise :class:`Cancelled` where a signal asks to stop; who ignores that signal goes on ignoring it."""
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        raise Cancelled(number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    mine = [number for number in _SIGNALS if signal.getsignal(number) is signal.SIG_DFL]
+    for number in mine:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number in mine:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _refused_since(root: Path, marker: Marker) -> bool:
+    """Return whether the refusal is on record already, with its gates."""
+    decided = (row for row in ledger.rows(root) if (row.kind, row.status) == (records.RELEASE, records.REJECTED))
+    return any(row.when >= marker.when for row in decided)
+
+
+def _record(root: Path, marker: Marker, error: BaseException) -> dict[str, Any]:
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    cancelled = isinstance(error, Cancelled)
+    return _said(marker) | {
+        "status": records.CANCELLED if cancelled else records.FAILED,
+        "error": _redacted(in_words(error))[:_ERROR_LENGTH],
+        "exception": type(error).__name__,
+        "last_lines": _last_lines(root, marker.log),
+    }
+
+
+def in_words(error: BaseException) -> str:
+    """Return what an exception says, as a record has it: the project's own with the name of its class."""
+    if isinstance(error, Cancelled):
+        return f"stopped by {error.signal}"
+    if isinstance(error, MemoryError):
+        return "out of memory"
+    if isinstance(error, WeighbridgeError | OSError):
+        return str(error)
+    return f"{type(error).__name__}: {error}"
+
+
+def _said(marker: Marker) -> dict[str, Any]:
+    fields = {
+        "kind": records.ATTEMPT,
+        "stage": marker.stage,
+        "candidate": marker.candidate,
+        "seed": marker.seed,
+        "started": marker.when,
+        "log": marker.log,
+        "host": marker.process.host,
+        "cluster_job": marker.cluster_job,
+        "attempt": marker.attempt,
+    }
+    return {key: value for key, value in fields.items() if value is not None}
+
+
+def _close(root: Path, marker: Path, record: dict[str, Any]) -> None:
+    """Put the attempt on record and remove its marker; where that fails the marker stays, and the next start tries."""
+    with _undisturbed():
+        try:
+            ledger.append(root, record | {"when": documents.utc_now()})
+        except (OSError, RecordError) as problem:
+            sys.stderr.write(f"weighbridge: the attempt could not be put on record: {problem}\n")
+        else:
+            marker.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let no further signal end what takes milliseconds."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (*_SIGNALS, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def failed(root: Path, *, stage: str, error: BaseException) -> None:
+    """Put an attempt on record that failed before there was a stage, such as settings that can't be read.
+
+    Args:
+        root: the project's root.
+        stage: what failed, such as ``settings``.
+        error: why.
+    """
+    said = {"error": _redacted(in_words(error))[:_ERROR_LENGTH], "exception": type(error).__name__}
+    record = {"kind": records.ATTEMPT, "status": records.FAILED, "stage": stage, "host": platform.node()}
+    # The error itself is what counts: it is told whether or not it can be written down.
+    with contextlib.suppress(OSError, RecordError):
+        ledger.append(root, record | said | {"when": documents.utc_now()})
+
+
+def running(root: Path) -> tuple[Marker, ...]:
+    """Return the attempts that are open: they run, or were killed and are not on record yet."""
+    found = (_read(path) for path, _ in _markers(root))
+    return tuple(sorted((marker for marker in found if marker), key=lambda marker: (marker.when, marker.attempt)))
+
+
+def close_dead(root: Path, job: tuple[str, str | None, int | None] | None = None) -> int:
+    """Put attempts on record whose processes are gone, and return how many those were.
+
+    Processes of another machine can't be seen: of these only the attempts at *job* are closed, which starts anew.
+
+    Raises:
+        OSError: where the ledger can't be written; the markers stay.
+    """
+    closed = 0
+    for path, holder in _markers(root):
+        if holder and processes.is_alive(holder):
+            continue  # which closes it just now
+        marker = _read(path)
+        alive = marker and processes.is_alive(marker.process)
+        gone = marker is None or alive is False or (alive is None and marker.job == job)
+        closed += gone and _close_killed(root, path, marker)
+    return closed
+
+
+def _markers(root: Path) -> Iterator[tuple[Path, Process | None]]:
+    """Yield each marker, and the process that has taken it upon itself to close it."""
+    folder = root / paths.ATTEMPTS
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        match = _FILE.fullmatch(path.name)
+        if match:
+            holder = msgspec.structs.replace(processes.own(), pid=int(match[2]), started=match[3]) if match[2] else None
+            yield path, holder
+
+
+def _read(path: Path) -> Marker | None:
+    with contextlib.suppress(OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        return msgspec.json.decode(path.read_bytes(), type=Marker)
+    return None
+
+
+def _close_killed(root: Path, path: Path, marker: Marker | None) -> bool:
+    """Put a killed attempt on record; false where another process was faster, or had done so before it was killed."""
+    mine = processes.own()
+    identity = path.name.partition(".")[0]
+    claimed = path.with_name(f"{identity}.{mine.pid}-{mine.started}.json")
+    try:
+        path.rename(claimed)  # of two processes that find it, one succeeds
+    except FileNotFoundError:
+        return False
+    new = not any(row.attempt == identity for row in ledger.rows(root))
+    if new:
+        said = _said(marker) if marker else {"kind": records.ATTEMPT, "stage": UNKNOWN, "attempt": identity}
+        ended = {
+            "status": records.KILLED,
+            "error": "its process was gone at the next start",
+            "last_lines": _last_lines(root, marker.log) if marker and not _is_mine(root, marker.log) else [],
+            "when": documents.utc_now(),
+        }
+        ledger.append(root, said | ended)
+    claimed.unlink(missing_ok=True)
+    return new
+
+
+def _own_log(root: Path, path: Path) -> str | None:
+    """Return *path* where this process really writes to it, as a job of the workflow does."""
+    return path.as_posix() if _is_mine(root, path.as_posix()) else None
+
+
+def _is_mine(root: Path, log: str | None) -> bool:
+    """Return whether this process writes to *log*: then it holds nothing more of an earlier one."""
+    with contextlib.suppress(OSError):
+        return log is not None and os.path.samestat(os.fstat(2), (root / log).stat())
+    return False
+
+
+def _last_lines(root: Path, log: str | None) -> list[str]:
+    """Return the end of a log, without empty lines."""
+    path = root / (log or "")
+    if not log or not path.is_file() or path.is_symlink():
+        return []
+    with path.open("rb") as stream:
+        stream.seek(max(0, path.stat().st_size - _TAIL_BYTES))
+        text = stream.read(_TAIL_BYTES).decode(errors="replace")
+    lines = [line.rstrip()[:_LINE_LENGTH] for line in text.splitlines() if line.strip()]
+    return _redacted("\n".join(lines[-_LINES:])).splitlines()
+
+
+def _redacted(text: str) -> str:
+    """Return *text* without secrets, and as text that can be written."""
+    from weighbridge.secrets_guard import redact
+
+    return redact(text.encode(errors="backslashreplace").decode())
