@@ -12,7 +12,21 @@ ROOT = Path(__file__).parents[1]
 RULES = sorted((ROOT / "workflow/rules").glob("*.smk"))
 SOURCES = sorted([*(ROOT / "weighbridge").rglob("*.py"), *(ROOT / "project").rglob("*.py")])
 _LAYERS = (
-    {"errors", "digest", "documents", "settings", "manifest", "paths", "tasks", "fields", "formats", "machine"},
+    {
+        "errors",
+        "digest",
+        "documents",
+        "settings",
+        "manifest",
+        "paths",
+        "tasks",
+        "fields",
+        "formats",
+        "machine",
+        "secrets_guard",
+        "importable",
+        "links",
+    },
     {"data", "registry", "evidence", "training"},
     {"code", "plan"},
     {"stages", "views"},

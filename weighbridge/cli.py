@@ -230,6 +230,9 @@ def _stage(function: F) -> F:
     )
     @functools.wraps(function)
     def command(settings: IO[str] | None, **options: Any) -> None:
+        from weighbridge import secrets_guard
+
+        secrets_guard.guard_output()  # what a stage prints is a log that stays
         # The libraries that a stage imports make millions of objects to stay: looking for garbage among them
         # takes a tenth of the time of their import.
         gc.set_threshold(_OBJECTS_TO_COLLECT)

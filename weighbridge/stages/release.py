@@ -6,17 +6,17 @@ from pathlib import Path
 
 import msgspec
 
-from weighbridge import documents, manifest, paths
+from weighbridge import documents, manifest, paths, secrets_guard
 from weighbridge.digest import sha256_bytes
 from weighbridge.errors import RecordError, ReleaseRefused
 from weighbridge.evidence import card, statement, summary
 from weighbridge.plan import Plan, load
-from weighbridge.registry import commit, content, git, ledger, releases, sealing, tags
+from weighbridge.registry import commit, content, git, ledger, pickles, releases, sealing, tags
 from weighbridge.settings import Settings
-from weighbridge.stages import agreement, assembly, finishing
+from weighbridge.stages import agreement, assembly, finishing, papers
 from weighbridge.stages.agreement import Evidence
 from weighbridge.stages.refusal import refusal
-from weighbridge.tasks import ReleaseTask
+from weighbridge.tasks import ReleaseTask, plain
 
 
 def run(root: Path, task: ReleaseTask) -> manifest.Released:
@@ -24,16 +24,18 @@ def run(root: Path, task: ReleaseTask) -> manifest.Released:
 
     Raises:
         ReleaseRefused: where a gate fails, an approval is lacking, something is uncommitted, or the manifest lacks a
-            field; the message is the table of what fell short and by how much. Nothing before is undone.
+            field or would publish a secret; the message is the table of what fell short and by how much. Nothing
+            before is undone.
         RecordError: where records disagree, or the ledger is damaged.
         SettingsError: where a commit's trailer asks for no known part of the version.
-        SetupError: where Git or DVC can't be used.
+        SetupError: where Git or DVC can't be used, or who releases isn't among those who may.
     """
     git.require_repository(root)
     _check_ledger(root)
     seen = agreement.read(root)
     plan = Plan(Settings(config=task.config, gates=task.gates), root)
     agreement.require(root, plan, seen)
+    pickles.refuse(root / paths.bundle(task.config.name), str(paths.bundle(task.config.name)))
     same = releases.with_content(root, task.config.name, seen.packaged.artifacts.content_sha256)
     if same is None:
         _check_baseline(root, task.config.name, seen.packaged)
@@ -138,8 +140,10 @@ def _tag(root: Path, task: ReleaseTask, complete: manifest.Manifest, seen: Evide
     config = task.config
     name = config.name
     tag = tags.Tag(name, tags.Version.parse(complete.model_info.version))
+    secrets_guard.refuse_values(plain(complete), paths.manifest(name).as_posix())
     text = documents.dump(complete).encode()
     page = card.card(complete, _sample(root, name)).encode()
+    allowed, proofs = papers.who_may_release(root, name), papers.papers(root, complete)
     content.add(root, paths.PREDICTIONS)  # with these and the test rows anyone can judge the gates again
     entry = _decision(seen, "accepted", complete.model_info.created)
     sealed = sealing.seal(root, entry | {"tag": str(tag), "manifest_sha256": sha256_bytes(text)})
@@ -148,6 +152,7 @@ def _tag(root: Path, task: ReleaseTask, complete: manifest.Manifest, seen: Evide
         paths.card(name).as_posix(): page,
         paths.METRICS.as_posix(): documents.dump(seen.weighing.flat()).encode(),
         paths.statement(name).as_posix(): statement.statement(complete.gates, seen.packaged, seen.weighing).encode(),
+        **proofs,
         **_carried(root, name),
         **sealed.files,
     }
@@ -166,6 +171,7 @@ def _tag(root: Path, task: ReleaseTask, complete: manifest.Manifest, seen: Evide
         files=files,
         identity_env=git.identity(root, config.card.owner),
         advance_branch=config.release.advance_branch,
+        allowed=allowed,
     )
     sealing.keep(root, sealed)
     documents.write(root / paths.manifest(name), text)
