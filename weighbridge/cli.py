@@ -310,9 +310,11 @@ def _code(root: Path, stage: str, path: str) -> str:
 @_stage
 def fetch(root: Path, settings: str) -> None:
     """Stage: bring the raw files, and compare them with their pointer."""
+    from weighbridge.registry import adoption
     from weighbridge.stages import fetch as stage
     from weighbridge.tasks import FetchTask, decode
 
+    adoption.attempt(root, click.echo)
     stage.run(root, decode(settings, FetchTask))
 
 
@@ -328,12 +330,12 @@ def preprocess(root: Path, settings: str) -> None:
 @_stage
 @_run_options
 def train(root: Path, settings: str, candidate: str, seed: int) -> None:
-    """Stage: train one candidate with one seed."""
+    """Stage: train one candidate with one seed, or restore that run where it is on record."""
     from weighbridge.tasks import TrainTask, decode
 
     task = decode(settings, TrainTask)
     machine.fix_threads(task.threads)
-    from weighbridge.stages import train as stage
+    from weighbridge.stages import reuse as stage
 
     stage.run(root, candidate, seed, task, _code(root, "train", task.candidate.model))
 
@@ -357,9 +359,11 @@ def evaluate(root: Path, settings: str, candidate: str, seed: int) -> None:
 def package(root: Path, settings: str) -> None:
     """Stage: choose the champion and make the bundle that ships."""
     from weighbridge.paths import PACKAGE
+    from weighbridge.registry import adoption
     from weighbridge.tasks import PackageTask, decode
 
     task = decode(settings, PackageTask)
+    adoption.attempt(root, click.echo)
     machine.fix_threads(task.threads)
     from weighbridge.stages import package as stage
 

@@ -48,6 +48,7 @@ RUNNING = Path("results/.running")  # held by the snakemake that runs here
 STAGE_LOCKS = Path("results/.locks")  # one file for each stage, held while it runs
 ATTEMPTS = Path("results/attempts")  # one file for each stage that is running
 CHECKPOINTS = Path("results/checkpoints")
+ADOPTED = Path("results/.adopted.json")  # tags whose records are in the ledger; may be deleted
 SIGNERS = Path("config/signers")  # who may release, who may approve
 
 FIGURE_NAMES = (

@@ -229,7 +229,10 @@ class Plan:
         return tasks.PreprocessTask(data=self.config.data)
 
     def _train_task(self, candidate: Candidate) -> tasks.TrainTask:
-        return tasks.TrainTask(candidate=candidate, data_schema=self.config.data.schema, threads=self.config.threads)
+        config = self.config
+        return tasks.TrainTask(
+            candidate=candidate, data_schema=config.data.schema, threads=config.threads, reuse=config.reuse
+        )
 
     def _evaluate_task(self, candidate: Candidate) -> tasks.EvaluateTask:
         return tasks.EvaluateTask(

@@ -40,11 +40,12 @@ class PreprocessTask(Section, frozen=True):
 
 
 class TrainTask(Section, frozen=True):
-    """What is trained."""
+    """What is trained; *reuse*: or taken over from an earlier run with the same inputs."""
 
     candidate: Candidate
     data_schema: ImportPath
     threads: int
+    reuse: bool = True
 
 
 class EvaluateTask(Section, frozen=True):

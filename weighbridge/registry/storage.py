@@ -129,6 +129,15 @@ class Store:
             return False
         return size is None or int(size) == self.cached(address).stat().st_size
 
+    def damaged_on(self, remote: Any, address: str) -> bool:
+        """Return whether a remote has the object, and other bytes under its name; it is read whole for that."""
+        if not remote.exists(address):
+            return False
+        with tempfile.TemporaryDirectory(prefix="object-") as folder:
+            found = Path(folder, "content")
+            remote.fs.get([remote.oid_to_path(address)], [str(found)])
+            return addresses.md5_file(found) != address.removesuffix(".dir")
+
     def patiently(self, action: Callable[[], T], patience_seconds: float) -> T:
         """Run *action*, again while another DVC command holds the lock, for a bounded time."""
         from dvc.lock import LockError

@@ -2,60 +2,86 @@
 
 import os
 import platform
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from weighbridge import documents, machine, manifest, paths
-from weighbridge.data import tables
-from weighbridge.data.schema import schema_at
-from weighbridge.digest import folder_entries, sha256_json
+from weighbridge.digest import folder_entries, sha256_file, sha256_json
 from weighbridge.tasks import TrainTask, plain
-from weighbridge.training import fitting, native
+from weighbridge.training.checkpoints import Checkpoints
 
 _LEARNED_FROM = ("train", "validation")  # the latter for early stopping
 _JOB_VARIABLES = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID")
 
 
-def run_id(data: manifest.DataSection, candidate: str, seed: int, task: TrainTask, code: str) -> str:
-    """Return the run's id: the candidate's name and a digest of everything that goes into the training."""
-    inputs = {
-        "data": {name: data.splits[name].sha256 for name in _LEARNED_FROM},
+def inputs(root: Path, seed: int, task: TrainTask, code: str) -> dict[str, Any]:
+    """Return all that goes into a training, as digests and plain values; two with the same are the same run.
+
+    Nothing that is slow to import is needed for it. The lock counts, since the record of the run names it; whether
+    an earlier run may be taken over does not.
+
+    Raises:
+        RecordError: where the profile of the rows is missing or damaged.
+    """
+    data = documents.read_record(root / paths.PROFILE, manifest.DataSection)
+    columns = [data.target, *([feature.name, feature.type] for feature in data.features)]
+    lock = root / paths.LOCK
+    return {
+        "data": {name: data.splits[name].sha256 for name in _LEARNED_FROM} | {"columns": sha256_json(columns)},
         "code": code,
-        "settings": plain(task),
+        "settings": {key: value for key, value in plain(task).items() if key != "reuse"},
+        "environment": {
+            "installed": machine.environment_digest(),
+            "lock": sha256_file(lock) if lock.is_file() else "",
+        },
         "seed": seed,
-        "environment": machine.environment_digest(),
     }
-    return f"{candidate}-{sha256_json(inputs)[:12]}"
 
 
-def run(root: Path, candidate: str, seed: int, task: TrainTask, code: str) -> manifest.RunRecord:
-    """Train, and write the run's folder; each file appears whole, ``run.yaml`` last.
+def run_id(candidate: str, given: dict[str, Any]) -> str:
+    """Return the run's id: the candidate's name and a digest of its :func:`inputs`."""
+    return f"{candidate}-{sha256_json(given)[:12]}"
+
+
+def run(  # noqa: PLR0913 - what a run is made of
+    root: Path,
+    candidate: str,
+    seed: int,
+    task: TrainTask,
+    *,
+    code: str,
+    identity: str,
+    checkpoints: Checkpoints,
+    into: Path,
+) -> manifest.RunRecord:
+    """Train, and write the run's files into the folder *into*, ``run.yaml`` last.
 
     Raises:
         DataError: where the rows were edited since ``preprocess`` wrote them.
         ModelError: where the model can't be built, fitted or saved.
     """
+    from weighbridge.data import tables
+    from weighbridge.data.schema import schema_at
+    from weighbridge.training import fitting, native
+
     watch = machine.Stopwatch()
     data = documents.read_record(root / paths.PROFILE, manifest.DataSection)
-    identity = run_id(data, candidate, seed, task, code)
-    print(f"run {identity}")
     schema = schema_at(task.data_schema)
     columns = [*schema.features, schema.target]
     train, validation = (tables.read_split(root, name, data, columns) for name in _LEARNED_FROM)
-    fitted = fitting.fit(task.candidate, schema, train, validation, seed=seed, threads=task.threads, progress=_progress)
-    folder = root / paths.run(candidate, seed)
-    folder.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=".train-", dir=folder))
-    try:
-        native.save(fitted, temporary)
-        documents.write(temporary / "curve.csv", _curve(fitted.curve))
-        files = folder_entries(temporary)
-        for entry in files:
-            (temporary / entry.path).replace(folder / entry.path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    fitted = fitting.fit(
+        task.candidate,
+        schema,
+        train,
+        validation,
+        seed=seed,
+        threads=task.threads,
+        progress=_progress,
+        checkpoints=checkpoints,
+    )
+    native.save(fitted, into)
+    documents.write(into / "curve.csv", _curve(fitted.curve))
+    files = folder_entries(into)
     curve = next(entry.sha256 for entry in files if entry.path == "curve.csv")
     record = manifest.RunRecord(
         run=identity,
@@ -65,11 +91,11 @@ def run(root: Path, candidate: str, seed: int, task: TrainTask, code: str) -> ma
         environment=machine.environment(root / paths.LOCK),
         hardware=machine.hardware(),
         parameters=_parameters(candidate, seed, task, fitted.kind),
-        training=_training(watch, fitted, curve if fitted.curve else None),
+        training=_training(watch, fitted, curve if fitted.curve else None, checkpoints),
         stage_code=code,
         files=files,
     )
-    documents.write_record(folder / "run.yaml", record)
+    documents.write_record(into / "run.yaml", record)
     return record
 
 
@@ -98,17 +124,19 @@ def _parameters(candidate: str, seed: int, task: TrainTask, kind: str) -> manife
     )
 
 
-def _training(watch: machine.Stopwatch, fitted: Any, curve: str | None) -> manifest.Training:
+def _training(watch: machine.Stopwatch, fitted: Any, curve: str | None, checkpoints: Checkpoints) -> manifest.Training:
+    """Return how it went, the starts before the one that came to an end included."""
+    before = checkpoints.spent
     return manifest.Training(
-        started=watch.started,
+        started=before.started or watch.started,
         ended=documents.utc_now(),
-        wall_seconds=watch.wall_seconds(),
-        cpu_seconds=watch.cpu_seconds(),
+        wall_seconds=round(before.wall_seconds + watch.wall_seconds(), 3),
+        cpu_seconds=round(before.cpu_seconds + watch.cpu_seconds(), 3),
         peak_memory_mib=watch.peak_memory_mib(),
         epochs=fitted.epochs,
         best_epoch=fitted.best_epoch,
         curve_sha256=curve,
-        resumed_from=None,
+        resumed_from=checkpoints.resumed_from,
         cluster_job=next((os.environ[name] for name in _JOB_VARIABLES if name in os.environ), None),
         host=platform.node(),
     )

@@ -23,7 +23,7 @@ from weighbridge.digest import canonical_json
 _FORMAT = 1
 _KEPT = 2  # the one before the last stands in where the last is damaged
 _FILE = re.compile(r"(\d{12})-([0-9a-f]{64})\.safetensors")
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 State = tuple[dict[str, Any], dict[str, Any]]
 """Tensors by name, and facts that JSON can hold."""
@@ -147,7 +147,7 @@ class Checkpoints:
 
     @contextlib.contextmanager
     def interruptible(self) -> Iterator[None]:
-        """Within, SIGTERM and SIGINT wait for the next :meth:`reached`, which saves; then they do what they did.
+        """Within, SIGTERM, SIGINT and SIGHUP wait for the next :meth:`reached`, which saves; then they do what they did.
 
         A second signal acts at once. In other threads than the main one, which can't set handlers, nothing changes.
         """
