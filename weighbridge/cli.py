@@ -221,6 +221,28 @@ def restore(ref: str, to: Path | None) -> None:
     click.echo(view.restore(_root(), ref, to))
 
 
+@main.command()
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(("markdown", "html", "csv")),
+    default="markdown",
+    show_default=True,
+    help="How to write it.",
+)
+@click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="File to write instead.")
+def history(form: Any, output: Path | None) -> None:
+    """Write the audit trail: who released what, when and why, on which evidence, approved by whom.
+
+    \b
+    Example:
+        weighbridge history --format html --output history.html
+    """
+    from weighbridge.views import history as view
+
+    click.echo(view.history(_root(), form, output), nl=False)
+
+
 def _stage(function: F) -> F:
     """Make a stage of *function*: takes ``--settings``; every failure is on record before it is reported."""
 
