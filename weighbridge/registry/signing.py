@@ -45,15 +45,6 @@ def write_tag(  # noqa: PLR0913 - the last by name
     return git.run(root, "mktag", input=text).decode().strip()
 
 
-def rehearse(root: Path, env: Mapping[str, str], allowed: bytes) -> None:
-    """Sign something of no meaning, so that who isn't allowed to release is told before anything is made.
-
-    Raises:
-        SetupError: where Git isn't set up to sign with SSH, or who signs isn't on the list.
-    """
-    _sign_as_allowed(root, b"A rehearsal of the signature on a release.\n", _tagger(root, env), allowed)
-
-
 def _tagger(root: Path, env: Mapping[str, str]) -> str:
     return git.run(root, "var", "GIT_COMMITTER_IDENT", env=env).decode().strip()
 
