@@ -71,12 +71,12 @@ def settings(stage: str, candidate: str, sha256: str) -> Path:
     return Path("results/settings") / f"{'-'.join(filter(None, [stage, candidate]))}-{sha256[:16]}.json"
 
 
-def split(name: str) -> Path:
 def log(stage: str, candidate: str = "", seed: int | str = "") -> Path:
     """Return the log of a job, relative to the project's root; those of runs are named by candidate and seed."""
     return Path("logs") / stage / f"{candidate}-{seed}.log" if candidate else Path("logs") / f"{stage}.log"
 
 
+def split(name: str) -> Path:
     """Return the table of one split."""
     return PROCESSED / f"{name}.parquet"
 
@@ -137,5 +137,6 @@ def signature(name: str) -> Path:
 def generated(name: str) -> tuple[str, ...]:
     """Return what the pipeline itself writes into tracked folders; a release doesn't call these uncommitted."""
     own = (pointer(name), manifest(name), card(name), statement(name))
-    made = (*own, METRICS, PLOTS, PREDICTIONS_POINTER, PROCESSED_POINTER, *IGNORED)
+    proofs = (provenance(name), bill_of_materials(name), signature(name))
+    made = (*own, *proofs, METRICS, PLOTS, PREDICTIONS_POINTER, PROCESSED_POINTER, *IGNORED)
     return tuple(path.as_posix() for path in made)
