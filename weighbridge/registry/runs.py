@@ -6,7 +6,7 @@ DVC's own MD5 is an address and no proof.
 """
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import msgspec
 
 from weighbridge.digest import FileEntry, folder_entries, sha256_file
 from weighbridge.errors import DataError, SetupError
+from weighbridge.manifest import RunRecord
 from weighbridge.registry import addresses, cache, ledger, ledger_index, records, storage
 
 
@@ -115,6 +116,16 @@ def keep(root: Path, folder: Path) -> tuple[str, tuple[FileEntry, ...]]:
         OSError: without space or rights.
     """
     return cache.of(root).put(folder), folder_entries(folder)
+
+
+def addresses_of(root: Path, wanted: Iterable[RunRecord]) -> list[str]:
+    """Return the address of each run whose files the cache has whole; the others are passed over."""
+    found: list[str] = []
+    for run in wanted:
+        here = {(file.path, file.sha256) for file in run.files}
+        same = (kept for kept in find(root, run.run) if here <= {(file.path, file.sha256) for file in kept.files})
+        found += [kept.dvc for kept in same if at_hand(root, kept)][:1]
+    return found
 
 
 def at_hand(root: Path, kept: Kept) -> bool:

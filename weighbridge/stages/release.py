@@ -11,8 +11,8 @@ from weighbridge.digest import sha256_bytes
 from weighbridge.errors import RecordError, ReleaseRefused
 from weighbridge.evidence import card, statement, summary
 from weighbridge.plan import Plan, load
-from weighbridge.registry import commit, content, git, ledger, pickles, releases, sealing, tags
-from weighbridge.settings import Settings
+from weighbridge.registry import adoption, commit, content, git, ledger, pickles, releases, runs, sealing, tags
+from weighbridge.settings import Config, Settings
 from weighbridge.stages import agreement, assembly, finishing, papers
 from weighbridge.stages.agreement import Evidence
 from weighbridge.stages.refusal import refusal
@@ -31,6 +31,7 @@ def run(root: Path, task: ReleaseTask) -> manifest.Released:
         SetupError: where Git or DVC can't be used, or who releases isn't among those who may.
     """
     git.require_repository(root)
+    adoption.attempt(root, print)
     _check_ledger(root)
     seen = agreement.read(root)
     plan = Plan(Settings(config=task.config, gates=task.gates), root)
@@ -114,7 +115,9 @@ def uncommitted(root: Path, settings: Settings, sources: dict[str, tuple[str, ..
 def _overlaid(root: Path, settings: Settings) -> Iterator[str]:
     """Yield the files of ``config/`` that an overlay overrules; where a release goes to is no part of what it is."""
     written = load(root)
-    config = msgspec.structs.replace(settings.config, release=written.config.release)
+    # Where to push and whether to restore runs change nothing that is released.
+    free = {"release": written.config.release, "reuse": written.config.reuse}
+    config = msgspec.structs.replace(settings.config, **free)
     for path, used, said in ((paths.CONFIG, config, written.config), (paths.GATES, settings.gates, written.gates)):
         if used != said:
             yield f"{path} (an overlay says otherwise: write that into the file, then commit)"
@@ -195,9 +198,17 @@ def _push(root: Path, task: ReleaseTask, tag: str) -> None:
     tracked = (paths.RAW_POINTER, paths.PROCESSED_POINTER, paths.PREDICTIONS_POINTER)
     pointers = (*tracked, paths.pointer(task.config.name))
     addresses = [content.pointer_address(root / pointer) for pointer in pointers]
-    content.push(root, [address for address in addresses if address])
+    content.push(root, [address for address in addresses if address] + _runs(root, task.config))
     branch = git.branch(root) if task.release.advance_branch else None
     commit.push(root, task.release.push, tag, branch)
+
+
+def _runs(root: Path, config: Config) -> list[str]:
+    """Return where DVC keeps the runs that this release was chosen from, so that whoever needs one can restore it."""
+    places = (paths.run(candidate, seed) for candidate in config.candidates for seed in config.seeds)
+    return runs.addresses_of(
+        root, [documents.read_record(root / place / "run.yaml", manifest.RunRecord) for place in places]
+    )
 
 
 def _carried(root: Path, name: str) -> dict[str, bytes]:
