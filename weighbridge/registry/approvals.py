@@ -3,8 +3,8 @@
 One YAML file a person and bundle, ``approvals/4a5e1e4baab89f3a-grace@example.org.yaml``, holds an
 :class:`weighbridge.manifest.Approval`. It counts where it is committed as it lies there, by the one it names, who is
 none of the authors, for the gates and the test rows that it was given for. Git's authorship is taken at its word, and
-of the commit's author only (the committer may be a web page that merges), so protect the branch where that word isn't
-enough.
+of the commit's author only (the committer may be a web page that merges). Where that word isn't enough, list who may
+approve in ``config/signers/approve``: from the next release on the commit has to be signed with a key of theirs.
 """
 
 import re
@@ -16,7 +16,7 @@ from weighbridge import documents, paths
 from weighbridge.digest import sha256_bytes
 from weighbridge.errors import RecordError
 from weighbridge.manifest import Approval
-from weighbridge.registry import git, history
+from weighbridge.registry import git, history, signers
 
 _PREFIX = 16
 _LONGEST = 120
@@ -114,13 +114,14 @@ def read(root: Path, file: Path) -> Approval:
     return approval
 
 
-def verify(root: Path, subject: Subject, authors: Mapping[str, str]) -> Verified:
+def verify(root: Path, subject: Subject, authors: Mapping[str, str], allowed: bytes | None = None) -> Verified:
     """Look through the approvals of a bundle, and say which count and why others don't.
 
     Args:
         root: the project's root, in a Git work tree.
         subject: the bundle, gates and test rows; files that bear another bundle's digest are left alone.
         authors: who may not approve, and why, by e-mail address; empty where anyone may.
+        allowed: list of who may approve, with their keys; where given, an approval has to be signed by one of them.
 
     Raises:
         SetupError: where Git can't be asked.
@@ -135,7 +136,7 @@ def verify(root: Path, subject: Subject, authors: Mapping[str, str]) -> Verified
         except RecordError as problem:
             problems.append(f"{problem}; let the approver run 'weighbridge approve' again")
             continue
-        why_not = _why_not(root, file, approval, subject, authors)
+        why_not = _why_not(root, file, approval, subject, authors) or _why_not_signed(root, file, allowed)
         if why_not:
             problems.append(f"{file}: {why_not}")
         else:
@@ -168,6 +169,21 @@ def _why_not_theirs(root: Path, file: Path, person: history.Person) -> str:
         return (
             f"was last committed by {change.author} ({change.commit}), expected {person}; an approval has to be "
             "committed by who gives it"
+        )
+    return ""
+
+
+def _why_not_signed(root: Path, file: Path, allowed: bytes | None) -> str:
+    """Return why the commit of an approval isn't signed by one who may approve; empty where it is, or need not be."""
+    change = history.last_change(root, file.as_posix())
+    if allowed is None or change is None:
+        return ""
+    try:
+        signers.check_commit(root, change.commit, allowed)
+    except RecordError as problem:
+        return (
+            f"{problem}; {signers.path('approve')} of the last release lists who may approve, and with which key: "
+            f"let one of them approve, and commit it with 'git commit -S'"
         )
     return ""
 

@@ -14,7 +14,7 @@ import msgspec
 
 from weighbridge import documents, manifest, paths
 from weighbridge.evidence import gates, version
-from weighbridge.registry import approvals, decisions, history, releases
+from weighbridge.registry import approvals, decisions, history, releases, signers
 from weighbridge.registry.tags import Tag
 from weighbridge.settings import ApprovalGate, Card, Documents, GateFile
 
@@ -63,16 +63,36 @@ def ahead(root: Path, gate_file: GateFile, packaged: manifest.Packaged, verdict:
         verdict: the judge's.
 
     Raises:
-        RecordError: where the last release isn't to be found, or the weighing.
+        RecordError: where the last release isn't to be found, or the weighing; or a list of signers is damaged.
         SettingsError: where a trailer asks for no known part of the version.
         SetupError: where the history isn't all there.
     """
     baseline = packaged.baseline
     previous = releases.manifest_of(root, baseline) if baseline else None
+    verdict = with_signers(root, verdict, baseline)
     seen = foreseen(gate_file, verdict, previous, history.trailers(root, version.TRAILER, baseline))
     test_sha256 = documents.read_record(root / paths.WEIGHING, manifest.Weighing).test_sha256
     subject = approvals.Subject(packaged.artifacts.content_sha256, verdict.gates.gates_sha256, test_sha256)
     return Ahead(packaged, verdict.gates, seen.derived, seen.needed, seen.approval, previous, subject)
+
+
+def with_signers(root: Path, verdict: manifest.Verdict, since: str | None, until: str = "HEAD") -> manifest.Verdict:
+    """Return the verdict with whom the lists of signers let in besides: the judge, who sees no Git, can't name them.
+
+    Who may release and who may approve is a limit as any gate is, and widened it waits for another person as well.
+
+    Args:
+        root: the project's root.
+        verdict: the judge's.
+        since: tag of the last release; none before the first.
+        until: the commit that is released.
+
+    Raises:
+        RecordError: where a list is damaged.
+    """
+    added = signers.loosened(root, since, until) if since else ()
+    judged = msgspec.structs.replace(verdict.gates, loosened=(*verdict.gates.loosened, *added))
+    return msgspec.structs.replace(verdict, gates=judged)
 
 
 class Foreseen(NamedTuple):
@@ -151,7 +171,9 @@ def found_approvals(root: Path, plan: Ahead, owner: str | None = None) -> approv
     """Return which approvals of the bundle count, and why others don't; none where nothing needs one."""
     if not plan.needed:
         return approvals.Verified((), ())
-    return approvals.verify(root, plan.subject, who_may_not(root, plan, owner))
+    baseline = plan.packaged.baseline
+    allowed = signers.at(root, baseline, "approve") if baseline else None
+    return approvals.verify(root, plan.subject, who_may_not(root, plan, owner), allowed)
 
 
 def outlook(plan: Ahead, found: approvals.Verified) -> str:
