@@ -212,7 +212,7 @@ def release(project: Path) -> Release:
             project,
             tag=str(notes.tag),
             message=releases.message(notes),
-            files={"models/flights.yaml": text},
+            files={"models/flights.yaml": text, **ledger.files(project)},
             identity_env={},
             advance_branch=False,
         )

@@ -60,19 +60,12 @@ def markdown(found: Trail) -> str:
 def _summary(event: Event) -> tuple[str, ...]:
     signed = event.signature.state if event.signature else ""
     people = ", ".join(dict.fromkeys(approval.approver for approval in event.approvals))
-    return (
-        event.when,
-        inline(title(event)),
-        inline(event.by),
-        signed,
-        inline(event.verdict),
-        primary(event),
-        inline(people),
-    )
+    found = (event.when, title(event), event.by, signed, event.verdict, primary(event), people)
+    return tuple(map(inline, found))
 
 
 def _section(event: Event) -> Iterator[str]:
-    yield f"## {event.when[:10]} {inline(title(event))}"
+    yield f"## {inline(f'{event.when[:10]} {title(event)}')}"
     if event.kind == UNREADABLE:
         yield inline(event.problem)
         return
@@ -93,7 +86,7 @@ def _section(event: Event) -> Iterator[str]:
 
 def _gate(gate: GateResult) -> tuple[str, ...]:
     numbers = (wording.number(gate.value), wording.number(gate.limit), wording.ends(gate))
-    return (inline(gate.name), gate.verdict, *numbers, inline(gate.reason))
+    return (inline(gate.name), inline(gate.verdict), *numbers, inline(gate.reason))
 
 
 def as_csv(found: Trail) -> str:
