@@ -55,13 +55,15 @@ def at(root: Path, commit: str, role: Role) -> bytes | None:
         RecordError: where something else than a file is there.
         SetupError: where the commit can't be read.
     """
+    if commit.startswith("-"):
+        raise RecordError(f"{commit!r} is no revision; expected a commit, a branch or a tag")
     found = git.run(root, "ls-tree", "-z", commit, "--", path(role)).decode(errors="replace")
     if not found:
         return None
     mode = found.partition(" ")[0]
     if mode not in {"100644", "100755"}:
         raise RecordError(f"{commit}:{path(role)}: found a link or a folder, expected a file of signers")
-    return git.run(root, "cat-file", "blob", f"{commit}:./{path(role)}")
+    return releases.blob(root, commit, path(role))
 
 
 def previous(root: Path, release: releases.Release) -> releases.Release | None:
