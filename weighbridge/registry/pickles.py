@@ -40,7 +40,6 @@ _OPAQUE = {
     b"Rar!\x1a\x07": "rar",
     b"\x1f\x9d": "compress",
 }
-_NPY = b"\x93NUMPY"
 
 
 class Found(NamedTuple):
@@ -96,9 +95,7 @@ def _finds(stream: BinaryIO, depth: int) -> Iterator[str]:
     for magic, name in _OPAQUE.items():
         if head.startswith(magic):
             yield f"content compressed by {name}, which can't be looked into"
-    if head.startswith(_NPY):
-        yield from _in_array(stream)
-    for unwrap in (_unzipped, _untarred, _decompressed):
+    for unwrap in (_in_array, _unzipped, _untarred, _decompressed):
         stream.seek(0)
         yield from unwrap(stream, head, depth)
 
@@ -112,10 +109,11 @@ def _as_pickle(stream: BinaryIO, head: bytes) -> str | None:
     if head[:1] not in _OPCODES:
         return None
     content = stream.read(_LOOKED_AT)
+    opcodes = io.BytesIO(content)
     end: int | None = 0
     walk = _Walk(declared=head[0] == _PROTO and 0 < head[1] <= _NEWEST_PROTOCOL if len(head) > 1 else False)
     try:
-        for opcode, argument, position in pickletools.genops(content):
+        for opcode, argument, position in pickletools.genops(opcodes):
             end = position
             walk.step(opcode, argument)
             if walk.runs:
@@ -123,7 +121,7 @@ def _as_pickle(stream: BinaryIO, head: bytes) -> str | None:
     except _NoPickleError:
         return None
     except Exception:  # noqa: BLE001 - pickletools raises whatever decoding a damaged argument raises
-        cut = len(content) == _LOOKED_AT and walk.steps > 0
+        cut = opcodes.tell() == _LOOKED_AT
         return "begins like a pickle, and is too long to look at" if cut else None
     whole = walk.named or not content[(end or 0) + 1 :].strip()
     return f"a pickle of protocol {walk.protocol}" if whole else None
@@ -181,9 +179,9 @@ class _Walk:
         del self._stack[len(self._stack) - count :]
 
 
-def _in_array(stream: BinaryIO) -> Iterator[str]:
+def _in_array(stream: BinaryIO, head: bytes, _depth: int) -> Iterator[str]:
     """A NumPy file of Python objects holds them as a pickle behind its header, which is a short literal."""
-    if _OBJECT_ARRAY.search(stream.read(64 * 1024).split(b"}")[0]):
+    if head.startswith(b"\x93NUMPY") and _OBJECT_ARRAY.search(stream.read(64 * 1024).split(b"}")[0]):
         yield "an array of Python objects, which is a pickle"
 
 
