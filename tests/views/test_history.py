@@ -193,6 +193,6 @@ def test_numbers_stay_numbers(number: float) -> None:
 
 
 def test_markdown_has_no_html_and_no_link_of_others() -> None:
-    text = history.markdown(hostile(HOSTILE))
+    text = re.sub("`[^`]*`", "", history.markdown(hostile(HOSTILE)))  # what is code shows as it is
     assert "<script" not in text
     assert "[x](" not in text
