@@ -29,7 +29,9 @@ _LAYERS = (
     },
     {"data", "registry", "evidence", "training"},
     {"code", "plan"},
-    {"stages", "views"},
+    {"stages"},
+    {"verification"},
+    {"views"},
     {"reference", "cli", "__main__"},
 )
 

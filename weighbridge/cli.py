@@ -243,6 +243,33 @@ def history(form: Any, output: Path | None) -> None:
     click.echo(view.history(_root(), form, output), nl=False)
 
 
+@main.command()
+@click.argument("ref", default="latest")
+@click.option(
+    "--signers",
+    type=click.Path(path_type=Path),
+    help="Who may release: allowed signers in OpenSSH's format, or a folder with 'release' and 'approve'.",
+)
+@click.option("--model-key", type=click.Path(path_type=Path), help="Public key (PEM) of the model's signature.")
+@click.option("--strict", is_flag=True, help="Exit with 1 as well where something isn't proved.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document instead of words.")
+def verify(ref: str, signers: Path | None, model_key: Path | None, strict: bool, as_json: bool) -> None:
+    """Prove, offline and in any clone, that REF is what it says; exit with 1 where something has failed.
+
+    \b
+    Example:
+        weighbridge verify v1.0.0 --signers ~/trusted/signers
+    """
+    from weighbridge.views import verify as view
+
+    for found in view.run(view.place(), ref, signers, model_key):
+        if isinstance(found, view.Report):
+            click.echo(view.json(found) if as_json else view.summary(found))
+            sys.exit(found.exit_code(strict=strict))
+        if not as_json:
+            click.echo(view.line(found))
+
+
 def _stage(function: F) -> F:
     """Make a stage of *function*: takes ``--settings``; every failure is on record before it is reported."""
 

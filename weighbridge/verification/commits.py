@@ -1,0 +1,182 @@
+"""Tag, manifest, commit, sources, settings and ledger: all that Git's objects alone can prove."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from weighbridge import documents, manifest, paths, plan
+from weighbridge.digest import sha256_bytes, sha256_json
+from weighbridge.errors import RecordError, SettingsError
+from weighbridge.registry import ledger, releases
+from weighbridge.registry.objects import EXECUTABLE, FILE
+from weighbridge.settings import Config
+from weighbridge.tasks import ReleaseTask
+from weighbridge.verification.steps import UnprovedError
+from weighbridge.verification.subject import Subject
+
+_SHOWN = 5
+
+
+def tag(subject: Subject) -> str:
+    """Prove that the reference holds a release's tag of that very name."""
+    found = subject.tagged
+    return f"{subject.tag} is an annotated tag, and its own name; commit {found.commit[:12]}"
+
+
+def manifest_of_tag(subject: Subject) -> str:
+    """Prove that the manifest is the one the tag names, and says what the tag says."""
+    found, notes = subject.manifest, subject.tagged.notes
+    info = found.model_info
+    if (info.name, info.version) != (subject.name, str(subject.tag.version)):
+        raise RecordError(f"the manifest is that of {info.name} {info.version}, the tag is {subject.tag}")
+    again = releases.message(
+        releases.notes_of(
+            subject.tag, found, notes.manifest_sha256, ledger_root=notes.ledger_root, ledger_count=notes.ledger_count
+        )
+    )
+    if again != subject.tagged.text:
+        raise RecordError(f"the message of {subject.tag} says otherwise than its manifest; don't trust it")
+    missing = manifest.missing_fields(found)
+    if missing:
+        raise RecordError(f"the manifest lacks {', '.join(missing)}; a release needs each field")
+    return f"sha256 {notes.manifest_sha256[:12]}, as the tag says; complete, and the tag's message follows from it"
+
+
+def commit(subject: Subject) -> str:
+    """Prove that the release commit adds to the commit it was made of nothing but what a release makes."""
+    found, made_of = subject.commit, subject.manifest.code
+    if found.parent != made_of.commit:
+        raise RecordError(
+            f"the release commit stands on {found.parent[:12]}, the manifest says it was made of {made_of.commit[:12]}"
+        )
+    if made_of.dirty_files:
+        raise RecordError(f"the manifest names uncommitted files: {_some(list(made_of.dirty_files))}")
+    changes = list(subject.objects.differing(found.parent_top, found.top))
+    strange = [
+        path
+        for path, _, new in changes
+        if new is None or new.mode not in {FILE, EXECUTABLE} or not _generated(path, subject)
+    ]
+    if strange:
+        raise RecordError(f"the release commit changes what a release doesn't make: {_some(strange)}; look at each")
+    return f"made of {found.parent[:12]}; {len(changes)} files beside it, none but a release's own"
+
+
+def _generated(path: str, subject: Subject) -> bool:
+    if not path.startswith(subject.prefix):
+        return False
+    own = path.removeprefix(subject.prefix)
+    name = subject.name
+    single = {paths.provenance(name), paths.bill_of_materials(name), paths.signature(name)}
+    known = {*paths.generated(name), *(file.as_posix() for file in single)}
+    return own in known or own.startswith((f"{paths.PLOTS.as_posix()}/", f"{paths.LEDGER.as_posix()}/"))
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
+
+
+def code(subject: Subject) -> str:
+    """Prove that the commit holds each source file that ran, and that the stages' digests are made of these."""
+    found = subject.manifest.code
+    if not found.sources:
+        raise UnprovedError("the manifest names no source files; it was made by an earlier version")
+    wrong = [one.path for one in found.sources if _digest(subject.source(one.path)) != one.sha256]
+    if wrong:
+        raise RecordError(f"{_some(wrong)}: the commit holds other code than ran")
+    for stage, digest in found.stages.items():
+        files = [[one.path, one.sha256] for one in found.sources if stage in one.stages]
+        if sha256_json(files) != digest:
+            raise RecordError(f"the code of {stage} isn't what its source files say; don't trust the manifest")
+    return f"{len(found.sources)} source files of {len(found.stages)} stages are those of the commit"
+
+
+def lock(subject: Subject) -> str:
+    """Prove that the commit holds the lock file that the environment was compared with."""
+    found, expected = _digest(subject.source(paths.LOCK)), subject.manifest.environment.lock_sha256
+    if found != expected:
+        raise RecordError(f"{paths.LOCK}: found sha256 {(found or 'nothing')[:12]}, the manifest says {expected[:12]}")
+    return f"{paths.LOCK} has the sha256 {expected[:12]}"
+
+
+def _digest(content: bytes | None) -> str | None:
+    return None if content is None else sha256_bytes(content)
+
+
+def settings(subject: Subject) -> str:
+    """Prove that the settings on record are those of the commit's ``config/``; where a release goes to aside."""
+    recorded = task_of(subject.manifest)
+    with tempfile.TemporaryDirectory(prefix="verify-") as folder:
+        for path in (paths.CONFIG, paths.GATES):
+            content = subject.source(path)
+            if content is None:
+                raise RecordError(f"{path}: the commit has no such file")
+            documents.write(Path(folder, path), content)
+        try:
+            written = plan.load(Path(folder))
+        except SettingsError as problem:
+            raise UnprovedError(f"this version doesn't read them: {problem}") from None
+    if _bare(written.config) != _bare(recorded.config) or written.gates != recorded.gates:
+        raise RecordError(f"the manifest's settings aren't those of {paths.CONFIG} and {paths.GATES} in the commit")
+    return f"those of {paths.CONFIG} and {paths.GATES} in the commit"
+
+
+def _bare(config: Config) -> Config:
+    """Return what of the settings makes the model; not where it is released to, nor whether runs were restored."""
+    return msgspec.structs.replace(config, release=type(config.release)(), reuse=True)
+
+
+def task_of(complete: manifest.Manifest) -> ReleaseTask:
+    """Return the settings that a manifest holds, typed.
+
+    Raises:
+        UnprovedError: where this version doesn't know them.
+    """
+    try:
+        return msgspec.convert(complete.parameters.settings, ReleaseTask)
+    except msgspec.ValidationError as problem:
+        raise UnprovedError(f"this version doesn't read the manifest's settings: {problem}") from None
+
+
+def ledger_of_commit(subject: Subject) -> str:
+    """Prove that the commit holds the ledger that the tag vouches for, and in it the acceptance of this release."""
+    notes, records = subject.tagged.notes, dict(_records(subject))
+    named = {parent for record in records.values() for parent in _parents(record)}
+    lost = sorted(named - set(records))
+    if lost:
+        raise RecordError(f"{len(lost)} records are missing from the ledger, {lost[0][:12]} among them")
+    root = sha256_bytes("\n".join(sorted(set(records) - named)).encode())
+    if (root, len(records)) != (notes.ledger_root, notes.ledger_count):
+        raise RecordError(
+            f"the ledger has {len(records)} records and the root {root[:12]}, the tag says {notes.ledger_count} and "
+            f"{notes.ledger_root[:12]}: records were added or removed"
+        )
+    expected = {"status": "accepted", "tag": str(subject.tag), "manifest_sha256": notes.manifest_sha256}
+    if not any(expected.items() <= record.items() for record in records.values()):
+        raise RecordError(f"no record in the ledger accepts {subject.tag} with this manifest")
+    return f"{len(records)} whole records, root and count as the tag says; one accepts this release"
+
+
+def _records(subject: Subject) -> Iterator[tuple[str, dict[str, object]]]:
+    folder = subject.objects.entry(subject.commit.tree, paths.LEDGER.as_posix())
+    if folder is None:
+        return
+    for path, entry in subject.objects.walk(folder.id):
+        content = subject.objects.read(entry.id, "blob")
+        digest = sha256_bytes(content.removesuffix(b"\n"))
+        if path != f"{digest[:2]}/{digest}.json":
+            raise RecordError(f"{ledger.FOLDER}/{path}: its content has the digest {digest[:12]}: edited or foreign")
+        try:
+            yield digest, msgspec.json.decode(content, type=dict[str, object])
+        except (msgspec.MsgspecError, UnicodeDecodeError) as problem:
+            raise RecordError(f"{ledger.FOLDER}/{path}: no record: {problem}") from None
+
+
+def _parents(record: dict[str, object]) -> list[str]:
+    found = record.get("parents")
+    if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
+        raise RecordError("a record of the ledger names no parents; don't trust it")
+    return found

@@ -1,0 +1,32 @@
+"""Whether this engine is the one that made a release: only then does another outcome prove anything."""
+
+from pathlib import Path
+
+import weighbridge
+from weighbridge.digest import sha256_file
+from weighbridge.errors import RecordError
+from weighbridge.verification.steps import UnprovedError
+from weighbridge.verification.subject import Subject
+
+_HOME = Path(weighbridge.__file__).resolve().parents[1]
+_OURS = "weighbridge/"
+
+
+def differs(subject: Subject, stage: str) -> int:
+    """Return how many source files of a stage's engine are others here than those that the manifest names."""
+    sources = subject.manifest.code.sources
+    own = [one for one in sources if stage in one.stages and one.path.startswith(_OURS)]
+    if not own:
+        return 1  # an earlier version, which names none
+    return sum(not (_HOME / one.path).is_file() or sha256_file(_HOME / one.path) != one.sha256 for one in own)
+
+
+def disagree(subject: Subject, stage: str, what: str) -> Exception:
+    """Return what to raise where something came out otherwise than recorded: a failure, or no proof by other code."""
+    others = differs(subject, stage)
+    if others:
+        return UnprovedError(
+            f"{what}; {others} source files of {stage} are others here, so use the release's own engine: check its "
+            f"commit {subject.commit.parent[:12]} out elsewhere and verify with that"
+        )
+    return RecordError(f"{what}, by the same code; don't trust it")

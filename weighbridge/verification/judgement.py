@@ -1,0 +1,252 @@
+"""Predictions, metrics, gates and version, made again from the rows that were proved; no project code is run.
+
+Numbers may differ in their last digits, since another processor adds up in another order.
+"""
+
+import datetime as dt
+import math
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import msgspec
+
+from weighbridge import manifest
+from weighbridge.data import tables
+from weighbridge.data.schema import Column, Schema
+from weighbridge.errors import RecordError
+from weighbridge.evidence import gates, version
+from weighbridge.registry import history
+from weighbridge.settings import Documents, GateFile
+from weighbridge.stages import finishing, judge
+from weighbridge.stages.finishing import Foreseen
+from weighbridge.tasks import JudgeTask, ReleaseTask
+from weighbridge.verification import contents
+from weighbridge.verification.commits import task_of
+from weighbridge.verification.contents import Contents
+from weighbridge.verification.engine import disagree
+from weighbridge.verification.steps import UnprovedError
+from weighbridge.verification.subject import Subject
+
+TOLERANCE = 1e-6
+_SHOWN = 5
+# Words for people hold numbers of a few digits, which the fields hold in full.
+_WORDS = {"reason"}
+
+
+class Judged(NamedTuple):
+    """What the judge says today of what was released, and what follows for the version."""
+
+    verdict: manifest.Verdict
+    foreseen: Foreseen
+
+
+def predictions(subject: Subject, files: Contents) -> str:
+    """Prove that ``model.onnx``, run on the test rows, predicts what is on record."""
+    from weighbridge.evidence import serving
+
+    rows = contents.rows(files)
+    recorded = tables.read_parquet(rows.predictions, ["id", "probability"])
+    names = [each.name for each in subject.manifest.interface.inputs]
+    test = tables.read_parquet(rows.test, list(dict.fromkeys([_schema(subject.manifest).id, *names])))
+    if not recorded["id"].equals(test[_schema(subject.manifest).id]):
+        raise RecordError("the predictions on record aren't of the test rows, one each and in their order")
+    found = serving.predict(files.proved("bundle", "model.onnx"), test)
+    apart = float(abs(found - recorded["probability"].to_numpy()).max())
+    if not apart <= TOLERANCE:
+        raise RecordError(
+            f"model.onnx predicts otherwise than on record, by up to {apart:.3g}; don't trust the weighing"
+        )
+    return f"model.onnx repeats them on {len(test):,} test rows; largest difference {apart:.2g}"
+
+
+def judged(subject: Subject, files: Contents) -> Judged:
+    """Return what the judge says of the release, from the rows and the recorded weighing.
+
+    Raises:
+        UnprovedError: where rows weren't proved, or a metric is the project's own code.
+    """
+    found = subject.manifest
+    settings = task_of(found)
+    if settings.config.metrics.own:
+        own = ", ".join(settings.config.metrics.own)
+        raise UnprovedError(f"the metrics {own} are the project's own code, which isn't run here")
+    task, schema, case = _task(settings), _schema(found), _case(found, subject.previous)
+    rows = contents.rows(files)
+    test = tables.read_parquet(rows.test, judge.test_columns(task.gates, schema, case.data))
+    seen = judge.rows(task, schema, case, tables.read_parquet(rows.predictions), test)
+    before, until = found.lineage.previous, subject.commit.parent
+    verdict = finishing.with_signers(subject.root, judge.judged(task, case, seen), before, until)
+    asked = history.trailers(subject.root, version.TRAILER, before, until)
+    return Judged(verdict, finishing.foreseen(task.gates, verdict, case.previous, asked))
+
+
+def _task(settings: ReleaseTask) -> JudgeTask:
+    config = settings.config
+    return JudgeTask(
+        gates=settings.gates,
+        intended_use=config.card.intended_use,
+        data_schema=config.data.schema,
+        own=config.metrics.own,
+        cost=config.cost,
+    )
+
+
+def _schema(found: manifest.Manifest) -> Schema:
+    """Return what of the project's schema the judge needs, from the manifest instead of the project's code."""
+    data = found.data
+    if not (data.id and data.time):
+        raise UnprovedError("the manifest doesn't name the columns of ids and times; it was made by an earlier version")
+    features = {
+        each.name: Column(
+            type="string" if each.type == "string" else "number", known=each.known_hours_before, unit=each.unit
+        )
+        for each in data.features
+    }
+    return Schema(
+        id=data.id, time=data.time, group=data.group or None, target=data.target, labels=data.labels, features=features
+    )
+
+
+def _case(found: manifest.Manifest, previous: manifest.Manifest | None) -> judge.Case:
+    """Return what was judged, as ``package`` and ``weigh`` had left it."""
+    return judge.Case(packaged_of(found), found.performance.test, found.data, found.parameters, previous)
+
+
+def packaged_of(found: manifest.Manifest) -> manifest.Packaged:
+    """Return what ``package`` had left of the release."""
+    performance, parameters = found.performance, found.parameters
+    return manifest.Packaged(
+        name=found.model_info.name,
+        champion=parameters.candidate,
+        seed=parameters.seed,
+        run=found.model_info.run,
+        primary=performance.primary,
+        candidates=performance.selected_from,
+        interface=found.interface,
+        artifacts=msgspec.structs.replace(found.artifacts, loaded_memory_mib=None),
+        parity=performance.parity,
+        baseline=found.lineage.previous,
+        same_as=None,
+        noise=performance.noise,
+        cost=performance.cost,
+    )
+
+
+def verdict(subject: Subject, again: Judged) -> str:
+    """Prove that each gate says again what is on record, and that all of them let the release through."""
+    recorded, found = subject.manifest.gates, again.verdict.gates
+    expected = _finished(subject, again)
+    problems = [*_unlike_results(expected, {each.name: each for each in recorded.results})]
+    for name in ("gates_sha256", "loosened", "self_test"):
+        problems += list(unlike(name, getattr(recorded, name), getattr(found, name)))
+    problems += list(unlike("needs_approval", recorded.needs_approval, again.foreseen.needed))
+    overall = gates.verdict([*expected, *_approval(recorded)], again.foreseen.needed)
+    if overall != "pass" or recorded.verdict != "pass":
+        problems.append(f"the verdict is {overall}, on record {recorded.verdict}; only a pass is released")
+    if problems:
+        raise disagree(subject, "judge", _listed("gates", problems))
+    caught = sum(test.caught for test in found.self_test)
+    return (
+        f"{len(recorded.results)} gates judged again on the rows, all as on record; {caught} damages are refused again"
+    )
+
+
+def _finished(subject: Subject, again: Judged) -> list[manifest.GateResult]:
+    """Return the results with the gates that the release finished, but for approvals."""
+    found = subject.manifest
+    gate_file = task_of(found).gates
+    results = [_one(subject, gate_file, result) for result in again.verdict.gates.results if result.kind != "approval"]
+    kinds = {result.kind for result in results}
+    added = {
+        "complete": gates.complete_gate("complete", manifest.missing_fields(found)),
+        "clean": gates.clean_gate("clean", found.code.dirty_files),
+    }
+    return [*results, *(result for kind, result in added.items() if kind not in kinds)]
+
+
+def _one(subject: Subject, gate_file: GateFile, result: manifest.GateResult) -> manifest.GateResult:
+    found, gate = subject.manifest, gate_file.gates.get(result.name)
+    if isinstance(gate, Documents):
+        day = dt.date.fromisoformat(found.model_info.created[:10])
+        return gates.documents_gate(result.name, gate, task_of(found).config.card, day)
+    if result.kind == "complete":
+        return gates.complete_gate(result.name, manifest.missing_fields(found))
+    if result.kind == "clean":
+        return gates.clean_gate(result.name, found.code.dirty_files)
+    return result
+
+
+def _approval(recorded: manifest.Gates) -> list[manifest.GateResult]:
+    """Return the recorded results that approvals decide, which are proved apart."""
+    return [result for result in recorded.results if result.kind == "approval"]
+
+
+def _unlike_results(expected: list[manifest.GateResult], recorded: dict[str, manifest.GateResult]) -> Iterator[str]:
+    for result in expected:
+        if result.name not in recorded:
+            yield f"{result.name}: not on record, found {result.verdict}"
+        else:
+            yield from unlike(result.name, recorded[result.name], result)
+    known = {result.name for result in expected}
+    strange = [name for name, result in recorded.items() if name not in known and result.kind != "approval"]
+    yield from (f"{name}: on record, and no gate of the settings" for name in strange)
+
+
+def metrics(subject: Subject, files: Contents) -> str:
+    """Prove that the test metrics on record, with their intervals, are those of the rows."""
+    from weighbridge.evidence.measuring import TASK, HeldOut
+
+    found, wanted = subject.manifest.performance.test, task_of(subject.manifest).config.metrics
+    if wanted.own:
+        raise UnprovedError(f"{', '.join(wanted.own)}: the project's own code, which isn't run here")
+    if found.task != TASK:
+        raise UnprovedError(f"this version measures {TASK} tasks again, this one is {found.task}")
+    frame = tables.read_parquet(contents.rows(files).predictions)
+    groups = frame["group"].to_numpy() if found.group_by else None
+    rows = HeldOut(y=frame["target"].to_numpy(), p=frame["probability"].to_numpy(), groups=groups, wanted=wanted)
+    (measured,) = rows.measure([rows.p], [wanted.threshold])
+    problems = list(unlike("metrics", found.metrics, rows.intervals(measured)))
+    problems += list(unlike("rows", found.rows, len(frame)))
+    if problems:
+        raise disagree(subject, "weigh", _listed("metrics", problems))
+    return f"{len(found.metrics)} metrics with their intervals measured again, equal to those on record"
+
+
+def versioned(subject: Subject, again: Judged) -> str:
+    """Prove that the version follows from what changed, and from what people asked for in commits."""
+    recorded, derived = subject.manifest, again.foreseen.derived
+    problems = [
+        *unlike("version", recorded.model_info.version, derived.version),
+        *unlike("bump", recorded.lineage.bump, derived.bump),
+        *unlike("reasons", recorded.lineage.reasons, derived.reasons),
+        *unlike("data_changes", recorded.lineage.data_changes, derived.data_changes),
+    ]
+    if problems:
+        raise disagree(subject, "judge", _listed("the version", problems))
+    before = recorded.lineage.previous
+    return f"{derived.version} is {derived.bump}{f' after {before}' if before else ''}: {derived.reasons[0]}"
+
+
+def unlike(name: str, recorded: Any, found: Any) -> Iterator[str]:
+    """Yield where two values differ, numbers by more than the tolerance; words for people are left out."""
+    one, other = msgspec.to_builtins(recorded), msgspec.to_builtins(found)
+    if isinstance(one, dict) and isinstance(other, dict):
+        for key in dict.fromkeys([*one, *other]):
+            if key not in _WORDS:
+                yield from unlike(f"{name}.{key}", one.get(key), other.get(key))
+    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        for i, (left, right) in enumerate(zip(one, other, strict=True)):
+            yield from unlike(f"{name}[{i}]", left, right)
+    elif not _alike(one, other):
+        yield f"{name}: found {other!r}, on record {one!r}"
+
+
+def _alike(one: Any, other: Any) -> bool:
+    if isinstance(one, float) and isinstance(other, float | int):
+        return math.isclose(one, other, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
+    return bool(one == other)
+
+
+def _listed(what: str, problems: list[str]) -> str:
+    more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
+    return f"{what} come out otherwise: {'; '.join(problems[:_SHOWN])}{more}"

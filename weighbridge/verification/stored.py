@@ -1,0 +1,133 @@
+"""Data and bundles, by SHA-256, straight from where DVC keeps them.
+
+DVC's MD5 says where an object lies and proves nothing; so no object is digested by it, and each is read once. What
+the cache lacks is brought from the remote into a temporary folder: nothing is written to the cache.
+"""
+
+import contextlib
+import json
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from weighbridge.digest import sha256_file
+from weighbridge.errors import RecordError
+from weighbridge.registry import cache, storage
+from weighbridge.registry.addresses import is_address, parse_pointer
+from weighbridge.registry.cache import Cache
+from weighbridge.verification.steps import UnprovedError
+
+READERS = 2
+_SHOWN = 5
+
+
+class Expected(NamedTuple):
+    """One file as the manifest has it; *bytes* is unknown where it says nothing of them."""
+
+    sha256: str
+    bytes: int | None = None
+
+
+class Stored:
+    """DVC's cache and remote, as the configuration in *root* names them; *folder* takes what is fetched."""
+
+    def __init__(self, root: Path, folder: Path, readers: ThreadPoolExecutor, on_the_way: contextlib.ExitStack) -> None:
+        self._root = root
+        self._folder = folder
+        self._readers = readers
+        self._stack = on_the_way
+        self._cache: Cache | None = None
+        self._remote: Any = None
+        self._asked = False
+        self._digests: dict[Path, Future[str]] = {}
+
+    def listed(self, pointer: bytes, name: str, expected_address: str | None) -> dict[str, Path]:
+        """Return where each file lies that a DVC pointer names, by its path; not yet compared with anything.
+
+        Args:
+            pointer: the bytes of the ``.dvc`` file.
+            name: what it has to point to.
+            expected_address: DVC's address by the manifest; none where that says nothing of it.
+
+        Raises:
+            RecordError: where the pointer leads elsewhere, or what it names is no listing.
+            UnprovedError: where the content can't be had.
+        """
+        address, path = parse_pointer(pointer, f"the pointer of {name}")
+        if path != name or expected_address not in {None, address}:
+            raise RecordError(f"the pointer of {name} leads to {path}, {address}; the manifest says {expected_address}")
+        if not address.endswith(".dir"):
+            return {"": self._places([address])[address]}
+        entries = _listing(self._places([address])[address], name)
+        places = self._places(sorted(set(entries.values())))
+        return {path: places[md5] for path, md5 in entries.items()}
+
+    def start(self, files: Iterable[Path]) -> None:
+        """Begin to digest files, while other things are looked at."""
+        for file in files:
+            if file not in self._digests:
+                self._digests[file] = self._readers.submit(sha256_file, file)
+
+    def compare(self, what: str, found: Mapping[str, Path], expected: Mapping[str, Expected]) -> None:
+        """Refuse files that aren't, all of them and no others, what the manifest says.
+
+        Raises:
+            RecordError: naming those that are missing, that nobody expects, and that differ.
+        """
+        self.start(found.values())
+        problems = [f"{path or what} is missing" for path in sorted(set(expected) - set(found))]
+        problems += [
+            f"{path or what} is there and isn't in the manifest" for path in sorted(set(found) - set(expected))
+        ]
+        for path in sorted(set(found) & set(expected)):
+            digest, size = self._digests[found[path]].result(), found[path].stat().st_size
+            if digest != expected[path].sha256 or expected[path].bytes not in {None, size}:
+                problems.append(
+                    f"{path or what}: found sha256 {digest[:12]} ({size:,} bytes) in {found[path]}, "
+                    f"expected {expected[path].sha256[:12]}"
+                )
+        if problems:
+            more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
+            raise RecordError(f"{what}: {'; '.join(problems[:_SHOWN])}{more}")
+
+    def _places(self, wanted: list[str]) -> dict[str, Path]:
+        """Return where each object lies, by its address."""
+        self._cache = self._cache or cache.of(self._root)
+        found = {address: self._cache.path(address) for address in wanted}
+        lacking = [address for address, path in found.items() if not path.is_file()]
+        return found | (self._fetched(lacking) if lacking else {})
+
+    def _fetched(self, wanted: list[str]) -> dict[str, Path]:
+        """Bring objects from the default remote into the temporary folder, as they are."""
+        places = {address: self._folder / address for address in wanted}
+        lacking = [address for address, path in places.items() if not path.is_file()]
+        remote = self._opened_remote()
+        absent = [address for address in lacking if remote is None or not remote.exists(address)]
+        if absent:
+            which = f"{absent[0]}{f' and {len(absent) - 1} more' if len(absent) > 1 else ''}"
+            nowhere = "not in DVC's cache" if remote is None else "neither in DVC's cache nor on its remote"
+            mend = "there is no remote" if remote is None else "`dvc push` it where it was made"
+            raise UnprovedError(f"{which}: {nowhere}; {mend}")
+        if remote is not None and lacking:
+            remote.fs.get([remote.oid_to_path(one) for one in lacking], [str(places[one]) for one in lacking])
+        return places
+
+    def _opened_remote(self) -> Any:
+        if not self._asked:
+            self._asked = True
+            self._remote = self._stack.enter_context(storage.opened(self._root)).remote()
+        return self._remote
+
+
+def _listing(path: Path, name: str) -> dict[str, str]:
+    try:
+        entries = {entry["relpath"]: entry["md5"] for entry in json.loads(path.read_bytes())}
+    except (ValueError, KeyError, TypeError) as problem:
+        raise RecordError(
+            f"{path}: no listing of {name} ({type(problem).__name__}); remove it, then try again"
+        ) from None
+    strange = [entry for entry, md5 in entries.items() if not (isinstance(entry, str) and is_address(md5))]
+    if strange:
+        raise RecordError(f"{path}: the entry {strange[0]!r} is none of DVC's; don't trust its origin")
+    return entries

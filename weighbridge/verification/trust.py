@@ -1,0 +1,103 @@
+"""Who signed: by a list of signers from outside, else by the one in the release before, never by the tree under test.
+
+Without a list from outside trust is a chain: each release names who may make the next. Its first link, the first
+release, is taken on trust.
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from weighbridge import paths
+from weighbridge.errors import SettingsError
+from weighbridge.registry import releases, signers
+from weighbridge.registry.releases import Release
+from weighbridge.registry.signers import Role
+from weighbridge.verification.steps import UnprovedError
+from weighbridge.verification.subject import Subject
+
+RELEASE: Role = "release"
+APPROVE: Role = "approve"
+_GIVE = "give a list of signers with --signers"
+
+
+class Trust(NamedTuple):
+    """Lists of signers from outside, in OpenSSH's format, and where they come from; none where nobody gave any."""
+
+    source: str = ""
+    release: bytes | None = None
+    approve: bytes | None = None
+
+
+def read(place: Path | None) -> Trust:
+    """Return the lists at *place*: a file of who may release, or a folder with ``release`` and ``approve``.
+
+    Raises:
+        SettingsError: where there is neither.
+    """
+    if place is None:
+        return Trust()
+    if place.is_dir():
+        found = {role: (place / role).read_bytes() for role in (RELEASE, APPROVE) if (place / role).is_file()}
+        if RELEASE not in found:
+            raise SettingsError(f"--signers {place}: no file {RELEASE!r} in it; expected one in OpenSSH's format")
+        return Trust(str(place), **found)
+    if not place.is_file():
+        raise SettingsError(f"--signers {place}: no such file or folder; expected allowed signers in OpenSSH's format")
+    return Trust(str(place), place.read_bytes())
+
+
+def signature(subject: Subject, trust: Trust) -> str:
+    """Prove who made the release, and that they may.
+
+    Raises:
+        RecordError: where a list names signers, and the release isn't signed by one of them.
+        UnprovedError: where there is no list.
+    """
+    release = release_of(subject)
+    if trust.release is not None:
+        found = signers.check_tag(subject.root, release, trust.release)
+        return f"by {found.principal} ({found.key_fingerprint}), who may release by {trust.source}"
+    allowed = signers.from_previous(subject.root, release, RELEASE)
+    if allowed is None:
+        raise UnprovedError(_why_unproved(subject, release))
+    found = signers.check_tag(subject.root, release, allowed)
+    first, links = _chain(subject.root, release)
+    return (
+        f"by {found.principal} ({found.key_fingerprint}), who may release by the release before; "
+        f"the chain of {links} signed releases begins at {first.tag}, which is taken on trust ({_GIVE} for more)"
+    )
+
+
+def release_of(subject: Subject) -> Release:
+    """Return the release as Git lists it, once that is seen to be the one under test.
+
+    Raises:
+        UnprovedError: where the tag has moved meanwhile.
+    """
+    found = releases.find(subject.root, str(subject.tag))
+    if found.object != subject.tagged.id:
+        raise UnprovedError(f"{subject.tag} has moved meanwhile; try again")
+    return found
+
+
+def _why_unproved(subject: Subject, release: Release) -> str:
+    before = signers.previous(subject.root, release)
+    nobody = f"{before.tag} lists no signers in {paths.SIGNERS}/{RELEASE}" if before else "the first release"
+    signed = "signed, by whom nobody says" if release.signed else "not signed"
+    return f"{signed}: {nobody}; {_GIVE}"
+
+
+def _chain(root: Path, release: Release) -> tuple[Release, int]:
+    """Return the release that trust begins with, and how many signed ones lead from it to *release*, itself included.
+
+    Raises:
+        RecordError: where a link isn't signed by who the link before it names.
+    """
+    links, current = 0, release
+    while (before := signers.previous(root, current)) is not None:
+        allowed = signers.at(root, before.commit, RELEASE)
+        if allowed is None:
+            break
+        signers.check_tag(root, current, allowed)
+        links, current = links + 1, before
+    return current, links

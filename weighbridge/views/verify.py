@@ -1,0 +1,145 @@
+"""``weighbridge verify``: what can be proved of a release, offline, and what can't."""
+
+import re
+import shutil
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from weighbridge import paths
+from weighbridge.documents import read
+from weighbridge.errors import RecordError, SettingsError, WeighbridgeError
+from weighbridge.registry import git, releases
+from weighbridge.registry.tags import NAME, Tag
+from weighbridge.verification import trust
+from weighbridge.verification.steps import FAILED, PROVED, UNPROVED, Step
+from weighbridge.verification.verifying import verify
+
+_NAME_WIDTH = 16
+_VERDICT_WIDTH = 12
+_NARROWEST = 60
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of verifying a release."""
+
+    tag: str
+    """The release."""
+    proved: bool
+    """Whether nothing failed."""
+    complete: bool
+    """Whether all was proved."""
+    steps: tuple[Step, ...]
+    """Each step."""
+
+    def exit_code(self, *, strict: bool) -> int:
+        """Return 1 where something failed, or (where *strict*) wasn't proved."""
+        return int(not (self.complete if strict else self.proved))
+
+
+def run(root: Path, ref: str, signers: Path | None, model_key: Path | None) -> "Iterator[Step | Report]":
+    """Yield each step, and at last the report.
+
+    Args:
+        root: the project's root, in any clone.
+        ref: ``v1.2.0``, ``1.2.0``, ``flights@v1.2.0`` or ``latest``.
+        signers: file or folder with lists of signers, from outside.
+        model_key: file of the public key of the model's signature, from outside.
+
+    Raises:
+        SettingsError: where *ref* names no tag of a release's shape, or a file from outside can't be read.
+    """
+    tag = resolve(root, ref)
+    steps: list[Step] = []
+    for found in verify(root, tag, trust.read(signers), model_key):
+        steps.append(found)
+        yield found
+    verdicts = {found.verdict for found in steps}
+    yield Report(tag=str(tag), proved=FAILED not in verdicts, complete=verdicts == {PROVED}, steps=tuple(steps))
+
+
+def resolve(root: Path, ref: str) -> Tag:
+    """Return the tag that *ref* names; whether it is a release at all is what has to be proved.
+
+    Raises:
+        SettingsError: where it names none, or several.
+    """
+    version = "" if ref == "latest" else ref.removeprefix("v")
+    try:
+        if "@" in ref:
+            return Tag.parse(ref)
+        if version:
+            return Tag.parse(f"{_name(root)}@v{version}")
+        known = releases.releases(root, _name(root))
+    except RecordError:
+        raise SettingsError(
+            f"found {ref!r}; expected a release, such as v1.2.0, flights@v1.2.0 or latest; `weighbridge log` lists them"
+        ) from None
+    if not known:
+        raise SettingsError("latest: this repository has no release yet; `git fetch --tags` brings those of the remote")
+    return known[-1].tag
+
+
+def _name(root: Path) -> str:
+    """Return the model's name: the settings', else that of the only model with releases."""
+    found = _named(root)
+    names = {found} if found else {release.name for release in releases.releases(root)}
+    if len(names) != 1:
+        raise SettingsError(f"this repository has {len(names)} models with releases; name one, as in flights@v1.2.0")
+    return names.pop()
+
+
+def _named(root: Path) -> str | None:
+    try:
+        value = read(root / paths.CONFIG).value
+    except WeighbridgeError:
+        return None
+    name = value.get("name") if isinstance(value, dict) else None
+    return name if isinstance(name, str) and re.fullmatch(NAME, name) else None
+
+
+def line(found: Step) -> str:
+    """Return a step for people, wrapped to the terminal."""
+    head = f"{found.verdict:<{_VERDICT_WIDTH}}{found.name:<{_NAME_WIDTH}}"
+    width = max(shutil.get_terminal_size().columns, _NARROWEST)
+    words = [
+        part
+        for text in printable(found.said).splitlines() or [""]
+        for part in textwrap.wrap(text, width - len(head), break_on_hyphens=False, break_long_words=False) or [""]
+    ]
+    return f"\n{' ' * len(head)}".join([head + words[0], *words[1:]])
+
+
+def printable(text: str) -> str:
+    """Return *text* with nothing that a terminal would obey: what is shown may come from a forged release."""
+    return "".join(letter if letter.isprintable() or letter == "\n" else "\N{REPLACEMENT CHARACTER}" for letter in text)
+
+
+def summary(report: Report) -> str:
+    """Return the last line."""
+    counts = {verdict: sum(one.verdict == verdict for one in report.steps) for verdict in (PROVED, UNPROVED, FAILED)}
+    told = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
+    if not report.proved:
+        return f"{report.tag}: {told}. Don't trust this release"
+    return f"{report.tag}: {told}"
+
+
+def json(report: Report) -> str:
+    """Return the report as one JSON document."""
+    return msgspec.json.format(msgspec.json.encode(report)).decode()
+
+
+def place() -> Path:
+    """Return the project's root in the clone that is worked in; unlike elsewhere, its code isn't made importable.
+
+    Raises:
+        SetupError: where this is no Git repository.
+    """
+    here = Path.cwd().resolve()
+    for folder in (here, *here.parents):
+        if (folder / paths.CONFIG).is_file():
+            return folder
+    git.run(here, "rev-parse", "--git-dir")
+    return here
