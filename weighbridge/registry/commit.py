@@ -31,6 +31,10 @@ class Made(NamedTuple):
     made: bool
 
 
+class TakenError(SetupError):
+    """A remote has another release of the same name already."""
+
+
 class _Wanted(NamedTuple):
     root: Path
     tag: Tag
@@ -244,6 +248,7 @@ def push(root: Path, remote: str, tag: str, branch: str | None = None) -> None:
     """Push a release (and *branch*) to a Git remote, all or nothing; the same again is no error.
 
     Raises:
+        TakenError: where the remote has another release of this name.
         SetupError: in Git's own words, without credentials.
     """
     ref = Tag.parse(tag).ref
@@ -255,14 +260,23 @@ def push(root: Path, remote: str, tag: str, branch: str | None = None) -> None:
     reason = git.last_words(b"\n".join(rejected) + b"\n" + done.stderr, lines=4)
     reason = re.sub(r"\s+", " ", reason)
     where = git.without_credentials(remote)
-    if b"(already exists)" in done.stdout:
+    if rejected and (b"(already exists)" in done.stdout or _is_taken(root, remote, ref)):
         back = f"`git reset --keep {tag}^`, " if branch else ""
-        raise SetupError(
+        raise TakenError(
             f"{where} has another release of the name {tag} already ({reason}); someone was faster. Take theirs "
             f"and weigh against it: {back}`git tag -d {tag}`, `git fetch {where} --tags`, "
             "`snakemake --cores all --forcerun package`"
         )
     raise SetupError(
         f"{tag} is released here but wasn't pushed to {where}: {reason}; "
-        f"mend it and run `git push --atomic {where} {tag}`"
+        "mend that and run snakemake again, which pushes it"
     )
+
+
+def _is_taken(root: Path, remote: str, ref: str) -> bool:
+    """Return whether the remote has another object of this name.
+
+    Of two pushes at once Git may only say that one failed.
+    """
+    listing = git.attempt(root, "ls-remote", "--refs", "--", remote, ref).stdout.split()
+    return bool(listing) and listing[0] != git.run(root, "rev-parse", ref).strip()

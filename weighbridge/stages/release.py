@@ -11,9 +11,9 @@ from weighbridge.digest import sha256_bytes
 from weighbridge.errors import RecordError, ReleaseRefused
 from weighbridge.evidence import card, statement, summary
 from weighbridge.plan import Plan, load
-from weighbridge.registry import adoption, commit, content, git, ledger, pickles, releases, runs, sealing, tags
-from weighbridge.settings import Config, Settings
-from weighbridge.stages import agreement, assembly, finishing, papers
+from weighbridge.registry import adoption, commit, content, git, ledger, pickles, releases, sealing, tags
+from weighbridge.settings import Settings
+from weighbridge.stages import agreement, assembly, finishing, papers, publishing
 from weighbridge.stages.agreement import Evidence
 from weighbridge.stages.refusal import refusal
 from weighbridge.tasks import ReleaseTask, plain
@@ -54,7 +54,7 @@ def run(root: Path, task: ReleaseTask) -> manifest.Released:
     else:
         done = _tag(root, task, ready, seen)
     if task.release.push:
-        _push(root, task, done.tag)
+        publishing.publish(root, task, done.tag)
     lineage = ready.lineage if done.made else None
     text = summary.summary(seen.packaged, seen.weighing, ready.gates, done, lineage)
     documents.write(root / paths.SUMMARY, text + "\n")
@@ -90,9 +90,11 @@ def _check_baseline(root: Path, name: str, packaged: manifest.Packaged) -> None:
     newest = releases.latest(root, name, other_than_content=packaged.artifacts.content_sha256)
     found = str(newest.tag) if newest else None
     if found != packaged.baseline:
+        publishing.weigh_anew(root)
         raise ReleaseRefused(
             f"{found or 'no release'} is the last release now; the weighing compared with "
-            f"{packaged.baseline or 'none'}. Run 'snakemake --cores all --forcerun package' to weigh against it"
+            f"{packaged.baseline or 'none'}. Run snakemake again, or 'snakemake --cores all --forcerun package', to "
+            "weigh against it"
         )
 
 
@@ -191,24 +193,6 @@ def _bring_papers(root: Path, same: releases.Release) -> None:
 def _sample(root: Path, name: str) -> dict[str, list[object]]:
     golden = json.loads((root / paths.bundle(name) / "golden.json").read_text(encoding="utf-8"))
     return dict(golden["inputs"])
-
-
-def _push(root: Path, task: ReleaseTask, tag: str) -> None:
-    """Push the data first, then the tag: who sees the tag can have its data. Done again where it was cut short."""
-    tracked = (paths.RAW_POINTER, paths.PROCESSED_POINTER, paths.PREDICTIONS_POINTER)
-    pointers = (*tracked, paths.pointer(task.config.name))
-    addresses = [content.pointer_address(root / pointer) for pointer in pointers]
-    content.push(root, [address for address in addresses if address] + _runs(root, task.config))
-    branch = git.branch(root) if task.release.advance_branch else None
-    commit.push(root, task.release.push, tag, branch)
-
-
-def _runs(root: Path, config: Config) -> list[str]:
-    """Return where DVC keeps the runs that this release was chosen from, so that whoever needs one can restore it."""
-    places = (paths.run(candidate, seed) for candidate in config.candidates for seed in config.seeds)
-    return runs.addresses_of(
-        root, [documents.read_record(root / place / "run.yaml", manifest.RunRecord) for place in places]
-    )
 
 
 def _carried(root: Path, name: str) -> dict[str, bytes]:
