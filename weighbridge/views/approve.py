@@ -7,7 +7,7 @@ from pathlib import Path
 from weighbridge import documents, manifest, paths
 from weighbridge.digest import sha256_json
 from weighbridge.errors import RecordError, SetupError
-from weighbridge.registry import approvals, git, history, releases
+from weighbridge.registry import approvals, git, history, releases, signers
 from weighbridge.settings import Settings
 from weighbridge.tasks import plain
 
@@ -53,7 +53,9 @@ def approve(root: Path, settings: Settings, reason: str = "") -> str:
     )
     file = _given_before(root, approval, person) or approvals.write(root, approval)
     given = approvals.Verified((approval,), ())
-    return "\n".join(_lines(approval, file, ahead.derived.version, finishing.outlook(ahead, given)))
+    signed = packaged.baseline is not None and signers.at(root, packaged.baseline, "approve") is not None
+    outlook = finishing.outlook(ahead, given)
+    return "\n".join(_lines(approval, file, ahead.derived.version, outlook, "--gpg-sign " * signed))
 
 
 def _results(root: Path, settings: Settings) -> tuple[manifest.Packaged, manifest.Verdict]:
@@ -95,7 +97,7 @@ def _given_before(root: Path, approval: manifest.Approval, person: history.Perso
     return file if same and set(before.approves) >= set(approval.approves) else None
 
 
-def _lines(approval: manifest.Approval, file: Path, version: str, outlook: str) -> Iterator[str]:
+def _lines(approval: manifest.Approval, file: Path, version: str, outlook: str, sign: str) -> Iterator[str]:
     yield f"{approval.approver} approves bundle {approval.content_sha256[:12]}, which would be version {version}:"
     yield from (f"  - {words}" for words in approval.approves)
     if outlook != "pass":
@@ -103,5 +105,5 @@ def _lines(approval: manifest.Approval, file: Path, version: str, outlook: str) 
     name = shlex.quote(file.as_posix())
     yield f"It is in {file}. Commit it under your own name, then release:"
     yield f"  git add {name}"
-    yield f"  git commit --message='Approve version {version}' -- {name}"
+    yield f"  git commit {sign}--message='Approve version {version}' -- {name}"
     yield "  snakemake --cores all"
