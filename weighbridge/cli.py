@@ -108,6 +108,22 @@ def log(limit: int, runs: bool, as_json: bool) -> None:
 
 
 @main.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON document instead of words.")
+def audit(as_json: bool) -> None:
+    """Prove the ledger: name each record that was edited, removed, reordered or forged; exit code 1 where one was.
+
+    \b
+    Example:
+        weighbridge audit
+    """
+    from weighbridge.views import audit as view
+
+    text, code = view.audit(_root(), json=as_json)
+    click.echo(text)
+    sys.exit(code)
+
+
+@main.command()
 @click.argument("ref", default="latest")
 @click.option("--format", "form", type=click.Choice(_FORMATS), default="text", show_default=True, help="How to print.")
 @click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="File to write instead.")

@@ -9,7 +9,7 @@ from ledger_records import evaluated, failed, rejected
 
 from weighbridge.digest import canonical_json, sha256_bytes
 from weighbridge.errors import RecordError
-from weighbridge.registry import ledger
+from weighbridge.registry import ledger, ledger_book
 
 
 def _append_many(root: Path, writer: int, number: int) -> None:
@@ -43,7 +43,7 @@ def test_sixteen_writers_at_once_lose_nothing(tmp_path: Path) -> None:
         pool.starmap(_append_many, [(tmp_path, writer, 20) for writer in range(16)], chunksize=1)
     errors = {entry.record["error"] for entry in ledger.read(tmp_path)}
     assert errors == {f"{writer}-{index}" for writer in range(16) for index in range(20)}
-    assert ledger.count(tmp_path) == len(ledger.seen(tmp_path)) == 320
+    assert ledger.count(tmp_path) == len(ledger_book.read(tmp_path)) == 320
     ledger.append(tmp_path, rejected())
     assert len(ledger.heads(tmp_path)) == 1
 

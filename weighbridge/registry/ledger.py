@@ -18,10 +18,9 @@ from typing import Any
 
 import msgspec
 
-from weighbridge import paths
 from weighbridge.digest import canonical_json
 from weighbridge.errors import RecordError
-from weighbridge.registry import ledger_index, records
+from weighbridge.registry import ledger_book, ledger_index, records
 
 FOLDER = "runs"
 EVIDENCE = records.EVIDENCE
@@ -77,7 +76,7 @@ def _keep(root: Path, digest: str, content: bytes) -> bool:
     if target.exists():
         return False
     _write_once(target, content)
-    _note_down(root / paths.LEDGER_SEEN, digest)
+    ledger_book.note(root, digest)
     return True
 
 
@@ -86,30 +85,14 @@ def path_of(digest: str) -> Path:
     return Path(FOLDER) / digest[:2] / f"{digest}.json"
 
 
+def is_digest(text: str) -> bool:
+    """Return whether *text* can be a record's name."""
+    return bool(_DIGEST.fullmatch(text))
+
+
 def digest_of(content: bytes) -> str:
     """Return the name of a record whose file has this content."""
     return hashlib.sha256(content.removesuffix(b"\n")).hexdigest()
-
-
-def _note_down(book: Path, digest: str) -> None:
-    """Add a line to the book of what was written here; one write, so that lines of many writers don't mix."""
-    # Where it can't be written, less is noticed; the record itself is there.
-    with contextlib.suppress(OSError):
-        book.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(book, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-        try:
-            os.write(descriptor, f"{digest}\n".encode())
-        finally:
-            os.close(descriptor)
-
-
-def seen(root: Path) -> frozenset[str]:
-    """Return the digests of the records that were written or taken in here, by the book beside the index."""
-    try:
-        lines = (root / paths.LEDGER_SEEN).read_text(encoding="ascii", errors="replace").splitlines()
-    except OSError:
-        return frozenset()
-    return frozenset(line for line in lines if _DIGEST.fullmatch(line))
 
 
 def _write_once(target: Path, content: bytes) -> None:
@@ -158,12 +141,12 @@ def inspect(root: Path) -> tuple[tuple[Entry, ...], tuple[str, ...]]:
     """Return the records that are whole, as :func:`read` does, and what is wrong with the others."""
     entries: dict[str, Entry] = {}
     damage = [f"{path.relative_to(root)}: {said}; remove it" for path, said in strangers(root)]
-    for digest, path in _records(root):
-        entry = parse(path.read_bytes(), digest)
+    for digest, content in contents(root):
+        entry = parse(content, digest)
         if isinstance(entry, Entry):
             entries[digest] = entry
         else:
-            damage.append(f"{path.relative_to(root)}: {entry}")
+            damage.append(f"{path_of(digest)}: {entry}")
     damage += [
         f"{path_of(entry.digest)}: its parent {parent[:12]} is missing"
         for entry in entries.values()
@@ -259,12 +242,17 @@ def count(root: Path) -> int:
     return ledger_index.look(root).count
 
 
+def contents(root: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield each record's digest, by its name, and its file's content."""
+    return ((digest, path.read_bytes()) for digest, path in _records(root))
+
+
 def files(root: Path) -> dict[str, bytes]:
     """Return each record's file by its path relative to *root*, as a release commit holds it.
 
     While others write, the list may have a record and lack its parent, which was written before: that is brought in.
     """
-    found = {digest: path.read_bytes() for digest, path in _records(root)}
+    found = dict(contents(root))
     waiting = list(found)
     while waiting:
         digest = waiting.pop()
@@ -275,10 +263,3 @@ def files(root: Path) -> dict[str, bytes]:
                 found[parent] = path.read_bytes()
                 waiting.append(parent)
     return {path_of(digest).as_posix(): content for digest, content in sorted(found.items())}
-
-
-def root_and_count(files: Mapping[str, bytes]) -> tuple[str, int]:
-    """Return what a tag says of the records in *files*, as :func:`files` returns them: root digest and number."""
-    entries = [parse(content, Path(path).stem) for path, content in files.items()]
-    named = {parent for entry in entries if isinstance(entry, Entry) for parent in entry.parents}
-    return root_of({Path(path).stem for path in files} - named), len(files)
