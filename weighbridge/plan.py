@@ -16,6 +16,9 @@ from weighbridge.evidence import gates
 from weighbridge.registry import content
 from weighbridge.settings import Candidate, Churn, Config, GateFile, Section, Settings
 
+_TEMPLATE = "__use_yte__"
+"""The key that makes a YAML file a program, for Snakemake."""
+
 
 def lead(root: Path) -> None:
     """Let the jobs that this process starts find the engine and the project below *root* before any installed one."""
@@ -33,6 +36,7 @@ def load(root: Path, overlay: Mapping[str, Any] | None = None, overlay_files: Se
         SettingsError: naming file, line, key, what was found and what was expected, all problems at once.
         SetupError: where what the pipeline writes would land elsewhere, through links.
     """
+    _refuse_profiles(root)
     config = documents.read(root / paths.CONFIG)
     gate_file = documents.read(root / paths.GATES)
     config, gate_file = _shown_from(root, config), _shown_from(root, gate_file)
@@ -53,12 +57,22 @@ def load(root: Path, overlay: Mapping[str, Any] | None = None, overlay_files: Se
 
 
 def _refuse_templates(document: documents.Document) -> None:
-    key = "__use_yte__"
-    if isinstance(document.value, dict) and key in document.value:
+    if isinstance(document.value, dict) and _TEMPLATE in document.value:
         raise SettingsError(
-            f"{document.where((key,))}: Snakemake has run the Python code of this file; expected plain values. Remove "
-            "the key, and look through the file: it may have done anything"
+            f"{document.where((_TEMPLATE,))}: Snakemake has run the Python code of this file; expected plain values. "
+            "Remove the key, and look through the file: it may have done anything"
         )
+
+
+def _refuse_profiles(root: Path) -> None:
+    """Refuse programs in the profiles that Snakemake picks up unasked; by then they have run, which is said."""
+    for folder in ("profiles", "workflow/profiles"):
+        for file in sorted(root.glob(f"{folder}/*/*.y*ml")):
+            if re.search(rf"^\W*{_TEMPLATE}\b", file.read_text(encoding="utf-8", errors="replace"), re.MULTILINE):
+                raise SettingsError(
+                    f"{file.relative_to(root)}: {_TEMPLATE}: Snakemake runs the Python code of this file at each "
+                    "start; expected plain values. Remove the key, and look through the file: it may have done anything"
+                )
 
 
 def _shown_from(root: Path, document: documents.Document) -> documents.Document:
@@ -200,7 +214,7 @@ class Plan:
 
     def _project_modules(self, stage: str, candidate: str) -> list[str]:
         data = self.config.data
-        models = [self.config.candidates[candidate].model] if candidate else []
+        models = [self.config.candidates[candidate].model] if candidate in self.config.candidates else []
         if stage == "package":
             models = [known.model for known in self.config.candidates.values()]
         named = {
@@ -217,7 +231,14 @@ class Plan:
         return [path.partition(":")[0] for path in named.get(stage, [])]
 
     def task(self, stage: str, candidate: str = "") -> Section:
-        """Return what *stage* is told, as a record of :mod:`weighbridge.tasks`."""
+        """Return what *stage* is told, as a record of :mod:`weighbridge.tasks`.
+
+        Raises:
+            SettingsError: where there is no such candidate.
+        """
+        if candidate and candidate not in self.config.candidates:
+            known = ", ".join(self.config.candidates)
+            raise SettingsError(f"{paths.CONFIG}: no candidate {candidate!r}; expected one of {known}")
         tell: Any = getattr(self, f"_{stage}_task")
         told: Section = tell(self.config.candidates[candidate]) if candidate else tell()
         return told
