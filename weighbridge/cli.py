@@ -286,6 +286,39 @@ def verify(ref: str, signers: Path | None, model_key: Path | None, strict: bool,
             click.echo(view.line(found))
 
 
+@main.command()
+@click.argument("ref", default="latest")
+@click.option("--key", type=click.Path(dir_okay=False, path_type=Path), help="Private key, EC P-256 in PEM.")
+@click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="File to write.")
+def sign(ref: str, key: Path | None, output: Path | None) -> None:
+    """Sign the bundle of release REF as OpenSSF's model signing has it; 'model_signing verify key' checks it.
+
+    Releases are signed as they are made, once Git knows the keys:
+
+    \b
+    The tag, with SSH:
+        ssh-keygen -t ed25519 -f ~/.ssh/release-key
+        git config gpg.format ssh
+        git config user.signingKey ~/.ssh/release-key
+        git config tag.gpgSign true
+    Who may release, and who may approve, counts from the next release on:
+        mkdir -p config/signers
+        echo "name@example.org $(cut -d' ' -f1,2 ~/.ssh/release-key.pub)" >> config/signers/release
+        git add config/signers
+        git commit -m "Say who may release"
+    The bundle's files:
+        openssl ecparam -name prime256v1 -genkey -noout -out ~/model-key.pem
+        git config weighbridge.modelKey ~/model-key.pem
+
+    \b
+    Example:
+        weighbridge sign v1.0.0 --key ~/model-key.pem -o flights.sig.json
+    """
+    from weighbridge.views import sign as view
+
+    click.echo(view.sign(_root(), ref, key, output))
+
+
 def _stage(function: F) -> F:
     """Make a stage of *function*: takes ``--settings``; every failure is on record before it is reported."""
 
