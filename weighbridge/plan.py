@@ -19,6 +19,8 @@ from weighbridge.settings import Candidate, Churn, Config, GateFile, Section, Se
 _TEMPLATE = "__use_yte__"
 """The key that makes a YAML file a program, for Snakemake."""
 
+_STAGES_TOLD = ("fetch", "preprocess", "package", "weigh", "judge", "release")  # besides those of a candidate
+
 
 def lead(root: Path) -> None:
     """Let the jobs that this process starts find the engine and the project below *root* before any installed one."""
@@ -167,21 +169,31 @@ class Plan:
     def settings_file(self, stage: str, candidate: str = "") -> str:
         """Return the path of a file that holds :meth:`settings_of`, and see that it is there.
 
-        Its name bears a digest: other settings are another file, which is how Snakemake notices them.
+        Its name bears a digest: other settings are another file, which is how Snakemake notices them. Those of all
+        stages are written at once, for Snakemake lists a folder once and takes for missing what is added later.
 
         Raises:
             SetupError: where it can't be written.
         """
-        text = self.settings_of(stage, candidate)
-        path = paths.settings(stage, candidate, sha256_bytes(text.encode()))
+        path, _ = self._settings_file(stage, candidate)
         if not (self.root / path).is_file():
-            try:
-                documents.write(self.root / path, text)
-            except OSError as problem:
-                raise SetupError(
-                    f"{path}: can't be written ({problem.strerror}); free space or mend its folder"
-                ) from None
+            candidates = [(each, name) for name in self.config.candidates for each in ("train", "evaluate")]
+            for each, name in [*((each, "") for each in _STAGES_TOLD), *candidates]:
+                self._write_settings(each, name)
         return path.as_posix()
+
+    def _settings_file(self, stage: str, candidate: str) -> tuple[Path, str]:
+        text = self.settings_of(stage, candidate)
+        return paths.settings(stage, candidate, sha256_bytes(text.encode())), text
+
+    def _write_settings(self, stage: str, candidate: str) -> None:
+        path, text = self._settings_file(stage, candidate)
+        if (self.root / path).is_file():
+            return
+        try:
+            documents.write(self.root / path, text)
+        except OSError as problem:
+            raise SetupError(f"{path}: can't be written ({problem.strerror}); free space or mend its folder") from None
 
     def code_of(self, stage: str, candidate: str = "") -> list[str]:
         """Return the source files whose change re-runs *stage*."""

@@ -14,6 +14,7 @@ def run(root: Path, candidate: str, seed: int, task: EvaluateTask) -> manifest.E
     """Score the validation rows with the native weights.
 
     Raises:
+        RecordError: where the run's files are others than its record says.
         DataError: where the rows were edited, a probability or a metric is no finite number.
     """
     import pandas as pd
@@ -21,6 +22,7 @@ def run(root: Path, candidate: str, seed: int, task: EvaluateTask) -> manifest.E
     schema = schema_at(task.data_schema)
     folder = root / paths.run(candidate, seed)
     record = documents.read_record(folder / "run.yaml", manifest.RunRecord)
+    native.require_unchanged(folder, record.files)
     fitted = native.load(folder, task.candidate, schema, seed=seed, threads=task.threads)
     data = documents.read_record(root / paths.PROFILE, manifest.DataSection)
     rows = tables.read_split(root, "validation", data, [schema.id, *schema.features, schema.target])

@@ -142,7 +142,7 @@ def _build(root: Path, task: PackageTask, champion: str, record: manifest.RunRec
     schema = schema_at(task.data_schema)
     seed = record.parameters.seed
     run_folder, bundle = root / paths.run(champion, seed), root / paths.bundle(task.name)
-    _check_weights(run_folder, record)
+    native.require_unchanged(run_folder, record.files)
     fitted = native.load(run_folder, task.candidates[champion], schema, seed=seed, threads=task.threads)
     data = documents.read_record(root / paths.PROFILE, manifest.DataSection)
     interface = export.interface(schema, {feature.name: feature.missing_share for feature in data.features})
@@ -167,16 +167,6 @@ def _build(root: Path, task: PackageTask, champion: str, record: manifest.RunRec
         shutil.rmtree(temporary, ignore_errors=True)
     print(f"parity: largest difference {parity.largest_difference:.2g} over {parity.rows} rows")
     return Built(interface, parity)
-
-
-def _check_weights(folder: Path, record: manifest.RunRecord) -> None:
-    found = {entry.path: entry.sha256 for entry in folder_entries(folder)}
-    for entry in record.files:
-        if found.get(entry.path) != entry.sha256:
-            raise RecordError(
-                f"{folder / entry.path}: found sha256 {found.get(entry.path, 'nothing')[:12]}, expected "
-                f"{entry.sha256[:12]} by run.yaml; delete the folder and run snakemake again"
-            )
 
 
 def _describe(folder: Path, task: PackageTask, interface: manifest.Interface, sample: Any) -> None:

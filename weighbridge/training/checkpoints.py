@@ -147,7 +147,7 @@ class Checkpoints:
 
     @contextlib.contextmanager
     def interruptible(self) -> Iterator[None]:
-        """Within, SIGTERM, SIGINT and SIGHUP wait for the next :meth:`reached`, which saves; then they do what they did.
+        """Within, SIGTERM, SIGINT and SIGHUP wait for the next :meth:`reached`, which saves; then they act.
 
         A second signal acts at once. In other threads than the main one, which can't set handlers, nothing changes.
         """

@@ -11,14 +11,14 @@ import io
 import json
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from weighbridge import documents
 from weighbridge.data.schema import Schema
-from weighbridge.digest import canonical_json
-from weighbridge.errors import ModelError
+from weighbridge.digest import FileEntry, canonical_json, sha256_file
+from weighbridge.errors import ModelError, RecordError
 from weighbridge.settings import Candidate
 from weighbridge.training import models, prepare
 from weighbridge.training.fitted import Fitted, describe
@@ -91,6 +91,22 @@ def load(folder: Path, candidate: Candidate, schema: Schema, *, seed: int, threa
         _load_weights(folder / NETWORK, model, candidate.model)
         return describe(preprocessing, model)
     return describe(preprocessing, from_skops(folder / ESTIMATOR, like=model))
+
+
+def require_unchanged(folder: Path, files: Iterable[FileEntry]) -> None:
+    """Refuse to go on where one of a run's *files* isn't what its record says.
+
+    Raises:
+        RecordError: naming the file, and both digests.
+    """
+    for entry in files:
+        path = folder / entry.path
+        found = sha256_file(path) if path.is_file() else "nothing"
+        if found != entry.sha256:
+            raise RecordError(
+                f"{path}: found sha256 {found[:12]}, expected {entry.sha256[:12]} by run.yaml; delete the folder and "
+                "run snakemake again"
+            )
 
 
 def _check_columns(path: Path, preprocessing: Any, schema: Schema) -> None:
