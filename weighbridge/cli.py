@@ -5,6 +5,7 @@ Nothing heavy is imported here: each command imports what it needs.
 
 import functools
 import gc
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -276,8 +277,10 @@ def verify(ref: str, signers: Path | None, model_key: Path | None, strict: bool,
     Example:
         weighbridge verify v1.0.0 --signers ~/trusted/signers
     """
+    from weighbridge.registry.objects import NOTHING_FETCHED
     from weighbridge.views import verify as view
 
+    os.environ.update(NOTHING_FETCHED)  # no command that a clone's configuration names is to bring anything
     for found in view.run(view.place(), ref, signers, model_key):
         if isinstance(found, view.Report):
             click.echo(view.json(found) if as_json else view.summary(found))

@@ -20,7 +20,8 @@ FILE, EXECUTABLE, LINK, FOLDER, MODULE = "100644", "100755", "120000", "40000", 
 
 _ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _ALGORITHMS = {40: "sha1", 64: "sha256"}
-_NOTHING_FETCHED = {"GIT_ALLOW_PROTOCOL": "none", "GIT_NO_LAZY_FETCH": "1"}
+NOTHING_FETCHED = {"GIT_ALLOW_PROTOCOL": "none", "GIT_NO_LAZY_FETCH": "1"}
+"""Variables under which Git brings nothing from elsewhere, by no transport that some configuration may name."""
 
 
 class Object(NamedTuple):
@@ -127,7 +128,7 @@ class Objects:
             self._process = subprocess.Popen(  # noqa: S603 - a list of arguments, no shell
                 git.command("cat-file", "--batch"),
                 cwd=self._root,
-                env=git.environment() | _NOTHING_FETCHED,
+                env=git.environment() | NOTHING_FETCHED,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,

@@ -155,9 +155,25 @@ def ledger_of_commit(subject: Subject) -> str:
             f"{notes.ledger_root[:12]}: records were added or removed"
         )
     expected = {"status": "accepted", "tag": str(subject.tag), "manifest_sha256": notes.manifest_sha256}
-    if not any(expected.items() <= record.items() for record in records.values()):
+    accepted = [digest for digest, record in records.items() if expected.items() <= record.items()]
+    if not accepted:
         raise RecordError(f"no record in the ledger accepts {subject.tag} with this manifest")
-    return f"{len(records)} whole records, root and count as the tag says; one accepts this release"
+    return f"{len(records)} whole records, root and count as the tag says; one accepts it{_later(subject, accepted)}"
+
+
+def _later(subject: Subject, accepted: list[str]) -> str:
+    """Refuse a tag that was made anew since: the next release has carried on the acceptance of the first."""
+    known = (release for release in releases.releases(subject.root, subject.name) if release.tag != subject.tag)
+    after = next((release for release in known if release.version > subject.tag.version), None)
+    if after is None:
+        return ""
+    tree = subject.own_tree(subject.objects.headers(after.commit, "commit").one("tree"))
+    if not any(subject.objects.entry(tree, ledger.path_of(digest).as_posix()) for digest in accepted):
+        raise RecordError(
+            f"{after.tag}, made later, doesn't know of the acceptance of {subject.tag}: one of the two was moved or "
+            "made anew; don't trust either before you know which"
+        )
+    return f", and {after.tag} knows of that"
 
 
 def _records(subject: Subject) -> Iterator[tuple[str, dict[str, object]]]:

@@ -101,10 +101,10 @@ class Subject:
         """The manifest of the release before it; ``None`` where it names none.
 
         Raises:
-            RecordError: where that isn't to be found, or isn't the one that its tag names.
+            RecordError: where it isn't the one that its tag names.
+            UnprovedError: where this clone doesn't have it.
         """
-        before = self.manifest.lineage.previous
-        return self._once("release before", lambda: releases.manifest_of(self.root, before) if before else None)
+        return self._once("release before", self._read_previous)
 
     def file(self, path: Path | str) -> bytes:
         """Return a file of the release commit; *path* is relative to the project's root.
@@ -147,10 +147,14 @@ class Subject:
         found = self.objects.headers(self.tagged.commit, "commit")
         top, parent = found.one("tree"), found.one("parent")
         parent_top = self.objects.headers(parent, "commit").one("tree")
-        return Commit(top, parent, parent_top, self._own(top), self._own(parent_top))
+        return Commit(top, parent, parent_top, self.own_tree(top), self.own_tree(parent_top))
 
-    def _own(self, tree: str) -> str:
-        """Return the tree of the project's own folder."""
+    def own_tree(self, tree: str) -> str:
+        """Return the tree of the project's own folder below that of a whole commit.
+
+        Raises:
+            RecordError: where there is none.
+        """
         for folder in filter(None, self.prefix.split("/")):
             inner = self.objects.tree(tree).get(folder)
             if inner is None or inner.mode != FOLDER:
@@ -159,6 +163,14 @@ class Subject:
                 )
             tree = inner.id
         return tree
+
+    def _read_previous(self) -> Manifest | None:
+        before = self.manifest.lineage.previous
+        if before is None:
+            return None
+        if self.objects.resolve(Tag.parse(before).ref) is None:
+            raise UnprovedError(f"this clone lacks {before}, the release before; `git fetch --tags` brings it")
+        return releases.manifest_of(self.root, before)
 
     def _read_manifest(self) -> Manifest:
         path = paths.manifest(self.name)

@@ -81,8 +81,10 @@ def release_of(subject: Subject) -> Release:
 
 
 def _why_unproved(subject: Subject, release: Release) -> str:
-    before = signers.previous(subject.root, release)
+    before, named = signers.previous(subject.root, release), subject.manifest.lineage.previous
     nobody = f"{before.tag} lists no signers in {paths.SIGNERS}/{RELEASE}" if before else "the first release"
+    if named and not before:
+        nobody = f"this clone lacks {named}, which may"
     signed = "signed, by whom nobody says" if release.signed else "not signed"
     return f"{signed}: {nobody}; {_GIVE}"
 

@@ -49,9 +49,12 @@ def run(root: Path, ref: str, signers: Path | None, model_key: Path | None) -> "
         model_key: file of the public key of the model's signature, from outside.
 
     Raises:
-        SettingsError: where *ref* names no tag of a release's shape, or a file from outside can't be read.
+        SettingsError: where *ref* names no tag of a release's shape, or a file from outside can't be read or isn't
+            from outside.
     """
     tag = resolve(root, ref)
+    for option, place in (("--signers", signers), ("--model-key", model_key)):
+        _require_outside(root, option, place)
     steps: list[Step] = []
     for found in verify(root, tag, trust.read(signers), model_key):
         steps.append(found)
@@ -80,6 +83,15 @@ def resolve(root: Path, ref: str) -> Tag:
     if not known:
         raise SettingsError("latest: this repository has no release yet; `git fetch --tags` brings those of the remote")
     return known[-1].tag
+
+
+def _require_outside(root: Path, option: str, place: Path | None) -> None:
+    """Refuse what comes from the clone itself: who made the release may have made that as well."""
+    if place is not None and place.resolve().is_relative_to(root.resolve()):
+        raise SettingsError(
+            f"{option} {place}: lies in the clone that is verified, so it proves nothing; take it from a place "
+            "that you trust"
+        )
 
 
 def _name(root: Path) -> str:
