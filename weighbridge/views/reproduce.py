@@ -36,6 +36,7 @@ _TARGET = "judge"
 _LOG = "reproduce.log"
 _LAST_LINES = 15
 _PATIENCE_SECONDS = 10.0
+_PAUSE_SECONDS = 1.0
 _DIGEST_LENGTH = 64
 _MOST = 12
 _STEP = re.compile(r"(\d+) of (\d+) steps \(\d+%\) done")
@@ -243,11 +244,17 @@ def _started(command: list[str], place: Path, variables: Mapping[str, str]) -> I
 
 
 def _end(process: "subprocess.Popen[str]") -> None:
+    """End a process and its group, and wait for them: their folder is about to be removed."""
     for number in (signal.SIGTERM, signal.SIGKILL):  # the second one for whoever of the group is left
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, number)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(_PATIENCE_SECONDS)
+    deadline = time.monotonic() + _PAUSE_SECONDS
+    with contextlib.suppress(ProcessLookupError):
+        while time.monotonic() < deadline:
+            os.killpg(process.pid, 0)
+            time.sleep(_PAUSE_SECONDS / 20)
 
 
 def _made(place: Path, recorded: Manifest) -> reproduction.Made:
