@@ -141,15 +141,19 @@ def test_an_object_whose_bytes_are_not_its_names_is_refused(repository: Path, re
 
 
 def test_what_counts_is_the_list_of_the_release_before(repository: Path, release: Make, keys: Keys) -> None:
+    unlisted = release("0.9.0", sign=False)
     assert signers.for_next(repository, "flights") is None
     write(repository, "release", listing(keys, ADA))
-    assert signers.for_next(repository, "flights") == listing(keys, ADA), "the first one, by its own list"
+    assert signers.for_next(repository, "trains") == listing(keys, ADA), "the first one, by its own list"
+    assert signers.for_next(repository, "flights") == listing(keys, ADA), "so is the one that brings the list"
     first = release("1.0.0")
     write(repository, "release", listing(keys, EVE))
     assert signers.for_next(repository, "flights") == listing(keys, ADA), "a change takes effect one release later"
     second = release("1.1.0")
     third = release("1.2.0")
-    assert signers.previous(repository, first) is None
+    assert signers.previous(repository, unlisted) is None
+    assert signers.from_previous(repository, unlisted, "release") is None
+    assert signers.previous(repository, first) == unlisted
     assert signers.from_previous(repository, first, "release") is None
     assert signers.from_previous(repository, second, "release") == listing(keys, ADA)
     assert signers.from_previous(repository, third, "release") == listing(keys, EVE)

@@ -96,11 +96,12 @@ def from_previous(root: Path, release: releases.Release, role: Role) -> bytes | 
 def for_next(root: Path, name: str, role: Role = "release") -> bytes | None:
     """Return the list by which the next release of the model *name* will be judged.
 
-    It is the last release's. Before the first one it is what HEAD holds, for a list that even its own first release
+    It is the last release's. Where that lists nobody it is what HEAD holds: a list that the release which brings it
     isn't signed by would only lock people out.
     """
     last = releases.latest(root, name)
-    return at(root, last.commit if last else "HEAD", role)
+    listed = at(root, last.commit, role) if last else None
+    return at(root, "HEAD", role) if listed is None else listed
 
 
 def loosened(root: Path, before: str, after: str = "HEAD") -> tuple[str, ...]:
