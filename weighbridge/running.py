@@ -104,7 +104,9 @@ def _unwritable(root: Path, problem: OSError) -> SetupError:
 
 def _put_in_order(root: Path, holder: str) -> None:
     """Clear up after a pipeline that was killed; where the last one ended by itself there is nothing to do."""
-    killed = _close_dead(root)
+    from weighbridge.registry import attempts
+
+    killed = attempts.close_dead(root)
     locks = _stale_locks(root)
     if locks and holder and f" on {platform.node()}," not in holder:
         # Not every network file system tells one host of another's lock.
@@ -120,14 +122,6 @@ def _put_in_order(root: Path, holder: str) -> None:
         _sweep(root)
     words = "its locks and half-written files are removed" if not still else f"{still} runs on and is waited for"
     _say(f"the last snakemake here was killed; {words}, and its work goes on")
-
-
-def _close_dead(root: Path) -> bool:
-    try:
-        from weighbridge.registry import attempts
-    except ImportError:
-        return False
-    return bool(attempts.close_dead(root))
 
 
 def _stale_locks(root: Path) -> list[Path]:

@@ -322,3 +322,22 @@ def test_an_earlier_version_is_laid_out_beside_the_present_one(stored: Path) -> 
     assert _snapshot(destination) == laid
     assert (stored / RAW / "flights.csv").read_text() == "late\n0\n"
     assert sorted(path.name for path in (stored / "results").iterdir()) == ["last"]
+
+
+@pytest.mark.parametrize("part", ["file", "listing"])
+def test_a_damaged_object_is_replaced_when_its_content_is_added_again(stored: Path, part: str) -> None:
+    address = content.add(stored, RAW)
+    file = hashlib.md5(b"late\n1\n0\n", usedforsecurity=False).hexdigest()
+    _flip(_cache(stored, file if part == "file" else address))
+    assert content.add(stored, RAW) == address
+    shutil.rmtree(stored / RAW)
+    assert content.pull(stored, POINTER)
+    assert (stored / RAW / "flights.csv").read_text() == "late\n1\n0\n"
+
+
+def test_a_book_of_locks_that_a_kill_cut_short_is_begun_anew(stored: Path) -> None:
+    book = stored / ".dvc" / "tmp" / "rwlock"
+    book.parent.mkdir(exist_ok=True)
+    book.write_text('{"write": {"/da')
+    content.add(stored, RAW)
+    assert not any(json.loads(book.read_text()).values())

@@ -12,7 +12,7 @@ from pathlib import Path
 from weighbridge.digest import folder_entries, sha256_folder
 from weighbridge.errors import DataError, SetupError
 from weighbridge.registry import storage, trusted
-from weighbridge.registry.addresses import folder_address, md5_file, parse_pointer, pointer_address
+from weighbridge.registry.addresses import folder_address, listing_address, md5_file, parse_pointer, pointer_address
 from weighbridge.registry.storage import Store
 
 __all__ = ["NowhereError", "add", "folder_address", "materialise", "pointer_address", "pull", "push"]
@@ -37,6 +37,7 @@ def add(root: Path, path: Path | str, *, patience_seconds: float = _PATIENCE_SEC
     target = root / path
     before = _content(target)
     with storage.opened(root) as store:
+        _drop_damaged(store, target)
         store.patiently(lambda: store.repo.add(str(target.absolute()), relink=False), patience_seconds)
     address = pointer_address(target.with_name(f"{target.name}.dvc"))
     expected = folder_address(target)[0] if target.is_dir() else md5_file(target)
@@ -46,6 +47,16 @@ def add(root: Path, path: Path | str, *, patience_seconds: float = _PATIENCE_SEC
             f"(DVC says {address}, it is {expected}); see to that, then add it again"
         )
     return expected
+
+
+def _drop_damaged(store: Store, target: Path) -> None:
+    """Remove damaged objects that adding *target* would replace; DVC takes what the cache has for whole."""
+    files = [path for path in target.rglob("*") if path.is_file()] if target.is_dir() else [target]
+    digests = {path.relative_to(target).as_posix(): md5_file(path) for path in files if path.is_file()}
+    found = {*digests.values(), *([listing_address(digests.items())] if target.is_dir() else [])}
+    for one in sorted(found):
+        if store.cached(one).exists() and not store.is_sound(one):
+            store.cached(one).unlink()
 
 
 def _content(target: Path) -> str:

@@ -141,17 +141,22 @@ class Store:
     def patiently(self, action: Callable[[], T], patience_seconds: float) -> T:
         """Run *action*, again while another DVC command holds the lock, for a bounded time."""
         from dvc.lock import LockError
+        from dvc.rwlock import RWLockFileCorruptedError
 
         deadline = time.monotonic() + patience_seconds
         while True:
             try:
                 return action()
+            except RWLockFileCorruptedError:
+                # DVC writes its book of who reads and writes what in place: a kill has cut it short.
+                Path(self.repo.tmp_dir, "rwlock").unlink(missing_ok=True)
             except LockError:
                 if time.monotonic() > deadline:
                     raise SetupError(
-                        f"another DVC command held its lock for {patience_seconds:.0f} s; wait for it, or end it"
+                        f"another DVC command held its lock for {patience_seconds:.0f} s; wait for it, or end it; "
+                        f"where none runs, remove {Path(self.repo.tmp_dir, 'rwlock')}"
                     ) from None
-                time.sleep(_LOCK_PAUSE_SECONDS)
+            time.sleep(_LOCK_PAUSE_SECONDS)
 
 
 @contextlib.contextmanager
