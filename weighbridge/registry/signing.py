@@ -63,8 +63,8 @@ def _sign_as_allowed(root: Path, text: bytes, tagger: str, allowed: bytes) -> by
         allowed_signers.verify(text, signature, email, allowed, int(when))
     except RecordError as problem:
         raise SetupError(
-            f"you may not release: {problem}. {_WHO} of the last release says who may; let one of them release, or "
-            "let them list you there first"
+            f"you may not release: {problem}. {_WHO} says who may, and that of the last release counts where it has "
+            "one; let one of them release, or let them list you there and release first"
         ) from None
     return signature
 
