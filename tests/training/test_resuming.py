@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import nn
 
 from weighbridge import machine
@@ -195,6 +198,27 @@ def test_a_damaged_checkpoint_is_passed_over(damage: str, two: list[Path], unint
     assert "passed over: damaged" in said[0]
 
 
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint of one value."""
+    always(folder := tmp_path_factory.mktemp("small")).reached(7, lambda: ({"value": torch.arange(3.0)}, {"epoch": 1}))
+    (found,) = folder.iterdir()
+    return found
+
+
+@given(data=st.data())
+def test_no_byte_of_a_checkpoint_can_change_unseen(data: st.DataObject, small: Path) -> None:
+    content = small.read_bytes()
+    place = data.draw(st.integers(0, len(content) - 1))
+    other = data.draw(st.integers(0, 255).filter(lambda value: value != content[place]))
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, small.name).write_bytes(content[:place] + bytes([other]) + content[place + 1 :])
+        checkpoints, taken = at(Path(folder)), []
+        checkpoints.resume(lambda tensors, _facts: taken.append(tensors))
+    assert taken == []
+    assert checkpoints.resumed_from is None
+
+
 def test_half_written_files_and_strangers_are_not_looked_at(two: list[Path], uninterrupted: bytes) -> None:
     for path in two:
         path.rename(path.with_name(f".{path.name}.ab12"))
@@ -283,6 +307,16 @@ def test_saving_takes_a_small_share_of_the_time(tmp_path: Path, monkeypatch: pyt
 def test_after_success_nothing_is_left(two: list[Path]) -> None:
     at(two[0].parent).clear()
     assert not two[0].parent.exists()
+
+
+def test_what_was_left_a_month_ago_goes_too(two: list[Path]) -> None:
+    old, recent = two[0].parent / "old", two[0].parent / "recent"
+    for folder in (old, recent):
+        folder.mkdir()
+        (folder / two[0].name).write_bytes(b"")
+    os.utime(old, (0, 0))
+    at(two[0].parent / "this").clear()
+    assert (old.exists(), recent.exists()) == (False, True)
 
 
 def test_two_of_one_training_at_once_do_no_harm(tmp_path: Path, uninterrupted: bytes) -> None:

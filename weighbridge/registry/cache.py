@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -122,14 +122,3 @@ def _configured(home: Path) -> Mapping[str, Any]:
     except ConfigError as problem:
         raise SetupError(f"{home / 'config'}: {problem}; `dvc config --list` shows what is there") from None
     return found
-
-
-@contextlib.contextmanager
-def draft(beside: Path) -> Iterator[Path]:
-    """Give a new folder in *beside*, made where it is absent, to write into and rename from; it goes afterwards."""
-    beside.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=".train-", dir=beside))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)

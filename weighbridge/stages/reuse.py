@@ -4,7 +4,10 @@ Apart from the training itself, so that a change here trains nothing anew. What 
 record is light: neither torch nor scikit-learn is imported for a run that is restored.
 """
 
+import contextlib
 import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +16,7 @@ import msgspec
 from weighbridge import documents, manifest, paths
 from weighbridge.digest import folder_entries
 from weighbridge.errors import DataError, RecordError, WeighbridgeError
-from weighbridge.registry import adoption, cache, ledger, records, runs
+from weighbridge.registry import adoption, ledger, records, runs
 from weighbridge.stages import train
 from weighbridge.tasks import TrainTask
 from weighbridge.training.checkpoints import Checkpoints
@@ -33,7 +36,7 @@ def run(root: Path, candidate: str, seed: int, task: TrainTask, code: str) -> ma
     folder = root / paths.run(candidate, seed)
     checkpoints = Checkpoints(root / paths.CHECKPOINTS / identity, progress=_say)
     about = {"kind": records.RUN, "run": identity, "candidate": candidate, "seed": seed}
-    with cache.draft(folder) as draft:
+    with _draft(folder) as draft:
         damaged = False
         if task.reuse:
             record, damaged = _restored(root, identity, given, draft / "restored")
@@ -56,6 +59,17 @@ def run(root: Path, candidate: str, seed: int, task: TrainTask, code: str) -> ma
         if damaged and address:
             _mend_remote(root, address)
     return record
+
+
+@contextlib.contextmanager
+def _draft(beside: Path) -> Iterator[Path]:
+    """Give a new folder in *beside*, made where it is absent, to write into and rename from; it goes afterwards."""
+    beside.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=".train-", dir=beside))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _say(text: str) -> None:

@@ -22,6 +22,7 @@ from weighbridge.digest import canonical_json
 
 _FORMAT = 1
 _KEPT = 2  # the one before the last stands in where the last is damaged
+_FORGOTTEN_SECONDS = 30 * 86400
 _FILE = re.compile(r"(\d{12})-([0-9a-f]{64})\.safetensors")
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -140,9 +141,15 @@ class Checkpoints:
         return sorted((path for path in self._folder.iterdir() if _FILE.fullmatch(path.name)), reverse=True)
 
     def clear(self) -> None:
-        """Remove all checkpoints: the training is over, and its weights are saved."""
+        """Remove all checkpoints: the training is over, and its weights are saved.
+
+        Those of other trainings go as well where nothing was saved for a month: nobody will come back to them.
+        """
         shutil.rmtree(self._folder, ignore_errors=True)
         with contextlib.suppress(OSError):
+            for other in self._folder.parent.iterdir():
+                if time.time() - other.stat().st_mtime > _FORGOTTEN_SECONDS:
+                    shutil.rmtree(other, ignore_errors=True)
             self._folder.parent.rmdir()  # where it is empty
 
     @contextlib.contextmanager
