@@ -44,6 +44,8 @@ def changed(before: plan.Plan, after: plan.Plan) -> set[str]:
     [
         ({}, set()),
         ({"threads": 1}, set()),
+        ({"reuse": "true"}, set()),
+        ({"reuse": "false"}, {"train", "release"}),
         ({"seeds": [0]}, {"package", "release"}),
         ({"threads": 2}, {"train", "evaluate", "package", "release"}),
         ({"metrics": {"threshold": 0.4}}, {"evaluate", "package", "weigh", "release"}),

@@ -19,6 +19,7 @@ from weighbridge.settings import Candidate, Churn, Config, GateFile, Section, Se
 _TEMPLATE = "__use_yte__"
 """The key that makes a YAML file a program, for Snakemake."""
 
+_TRUTH = {"true": True, "false": False}
 _STAGES_TOLD = ("fetch", "preprocess", "package", "weigh", "judge", "release")  # besides those of a candidate
 
 
@@ -45,6 +46,8 @@ def load(root: Path, overlay: Mapping[str, Any] | None = None, overlay_files: Se
     for file in overlay_files:
         _refuse_templates(documents.read(file))
     extra = dict(overlay or {})
+    if isinstance(extra.get("reuse"), str):  # of --config, where Snakemake knows no false but False
+        extra["reuse"] = _TRUTH.get(extra["reuse"], extra["reuse"])
     gate_extra = {"gates": extra.pop("gates")} if "gates" in extra else {}
     config, gate_file = _merged(config, extra), _merged(gate_file, gate_extra)
     for document in (config, gate_file):
