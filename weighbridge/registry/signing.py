@@ -45,11 +45,12 @@ def write_tag(  # noqa: PLR0913 - the last by name
     return git.run(root, "mktag", input=text).decode().strip()
 
 
-def _tagger(root: Path, env: Mapping[str, str]) -> str:
-    return git.run(root, "var", "GIT_COMMITTER_IDENT", env=env).decode().strip()
+def key_for_list(root: Path) -> str:
+    """Return what ``user.signingKey`` says, once Git is seen to be set up to sign with SSH, as a list of signers asks.
 
-
-def _sign_as_allowed(root: Path, text: bytes, tagger: str, allowed: bytes) -> bytes:
+    Raises:
+        SetupError: with the commands that set it up.
+    """
     form, key = git.setting(root, "gpg.format"), git.setting(root, "user.signingKey")
     if form != "ssh" or not key:
         raise SetupError(
@@ -57,6 +58,15 @@ def _sign_as_allowed(root: Path, text: bytes, tagger: str, allowed: bytes) -> by
             f"{form or 'unset'}, user.signingKey {'set' if key else 'unset'}. Run `git config gpg.format ssh` and "
             "`git config user.signingKey FILE` with the key that is listed for you"
         )
+    return key
+
+
+def _tagger(root: Path, env: Mapping[str, str]) -> str:
+    return git.run(root, "var", "GIT_COMMITTER_IDENT", env=env).decode().strip()
+
+
+def _sign_as_allowed(root: Path, text: bytes, tagger: str, allowed: bytes) -> bytes:
+    key = key_for_list(root)
     signature = _sign_ssh(root, text, key)
     email, when = re.fullmatch(r".*<([^<>]*)> (\d+) [+-]\d{4}", tagger, re.DOTALL).groups()  # type: ignore[union-attr] # Git's own form
     try:

@@ -14,7 +14,7 @@ import msgspec
 
 from weighbridge import documents, paths, secrets_guard
 from weighbridge.errors import SetupError, WeighbridgeError
-from weighbridge.registry import content, dvc_settings, git, ledger
+from weighbridge.registry import content, dvc_settings, git, ledger, model_signature, signers, signing
 from weighbridge.settings import Settings
 from weighbridge.views import reference
 from weighbridge.views.columns import aligned
@@ -73,6 +73,7 @@ def findings(root: Path, settings_loader: Callable[[], Settings]) -> tuple[Findi
         ("packages", lambda: _packages(root / paths.LOCK)),
         ("git", lambda: _git(root)),
         ("git identity", lambda: _identity(root)),
+        ("signing", lambda: _signing(root, name)),
         ("conflicts", lambda: _conflicts(root)),
         ("uncommitted", lambda: _uncommitted(root, name)),
         ("dvc", lambda: _dvc(root)),
@@ -183,6 +184,19 @@ def _identity(root: Path) -> Iterator[Finding]:
         yield Finding("warning", "git identity", f"Git has none; releases would be signed by card.owner, {owner}", mend)
     else:
         yield Finding("ok", "git identity", f"{git.setting(root, 'user.name') or 'from the environment'}")
+
+
+def _signing(root: Path, name: list[str]) -> Iterator[Finding]:
+    """Look at keys and lists of signers before a release asks for them, which may be hours later."""
+    if not git.attempt(root, "rev-parse", "--verify", "--quiet", "HEAD").stdout:
+        return
+    signers.require_sound(root)
+    if name and signers.for_next(root, name[0]) is not None:
+        yield Finding("ok", "signing", f"tags with {signing.key_for_list(root)}, by {signers.path('release')}")
+    key = model_signature.key_file(root)
+    if key is not None:
+        model_signature.load_key(key)
+        yield Finding("ok", "signing", f"bundles with {key}")
 
 
 def _conflicts(root: Path) -> Iterator[Finding]:
