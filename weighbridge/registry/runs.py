@@ -33,6 +33,12 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
         """The record's name, as people are shown it."""
         return self.record[:12]
 
+    @property
+    def origin(self) -> str:
+        """Where and when it was trained, by its own word; nothing in it that a terminal would act upon."""
+        said = f"{self.host or 'an unnamed machine'}, {self.when}"
+        return "".join(character for character in said if character.isprintable())[:100]
+
 
 class NotAtHandError(SetupError):
     """A run is on record, and its files are neither in DVC's cache nor on its remote."""
@@ -85,7 +91,7 @@ def bring(root: Path, kept: Kept, folder: Path) -> None:
             if isinstance(problem, DataError):
                 raise
             raise NotAtHandError(
-                f"its files are neither in DVC's cache nor on its remote; `dvc push` from {kept.host or 'where it ran'}"
+                f"its files are neither in DVC's cache nor on its remote; it was trained on {kept.origin}"
             ) from None
         _copy(root, kept, folder)
 

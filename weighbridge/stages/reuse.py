@@ -95,7 +95,7 @@ def _restored(root: Path, identity: str, given: dict[str, Any], folder: Path) ->
             damaged = damaged or isinstance(problem, DataError)
             _say(f"on record as {kept.name}, but can't be restored: {problem}")
             continue
-        _say(f"run {identity} restored, not trained: from the record {kept.name} of {kept.host}, {kept.when}")
+        _say(f"run {identity} restored, not trained: from the record {kept.name} of {kept.origin}")
         return record, damaged
     if found:
         _say("so it is trained anew")
