@@ -14,7 +14,7 @@ from weighbridge.registry import ledger
 
 ROOT = Path(__file__).parents[1]
 HEAVY = ("torch", "sklearn", "pandas", "numpy", "onnx", "onnxruntime", "matplotlib", "dvc", "scipy", "pyarrow", "skops")
-PEOPLE = ("check", "version", "approve", "log", "audit", "show", "diff")
+PEOPLE = ("check", "version", "approve", "log", "audit", "show", "diff", "sign")
 STAGES = ("fetch", "preprocess", "train", "evaluate", "package", "weigh", "judge", "draw", "release")
 
 

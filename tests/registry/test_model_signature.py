@@ -214,3 +214,12 @@ def test_gits_configuration_names_the_key(repository: Path) -> None:
     assert model_signature.key_file(repository) is None
     git.run(repository, "config", model_signature.SETTING, "../key.pem")
     assert model_signature.key_file(repository) == repository / "../key.pem"
+
+
+def test_a_private_key_that_git_tracks_is_refused(repository: Path) -> None:
+    (repository / "key.pem").write_bytes(private(KEY))
+    git.run(repository, "config", model_signature.SETTING, "key.pem")
+    assert model_signature.key_file(repository) == repository / "key.pem"
+    git.run(repository, "add", "key.pem")
+    with pytest.raises(SetupError, match="is tracked by Git"):
+        model_signature.key_file(repository)

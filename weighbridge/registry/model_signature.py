@@ -78,8 +78,17 @@ class _Statement(_Part, frozen=True):
 
 
 def key_file(root: Path) -> Path | None:
-    """Return the file of the private key that Git's configuration names; ``None`` where it names none."""
+    """Return the file of the private key that Git's configuration names; ``None`` where it names none.
+
+    Raises:
+        SetupError: where Git tracks that file.
+    """
     name = git.setting(root, SETTING, "path")
+    if name and git.attempt(root, "ls-files", "--error-unmatch", "--", name).returncode == 0:
+        raise SetupError(
+            f"{name}: is tracked by Git, so that whoever clones the project can sign as you; expected a private key "
+            f"outside of it. Take it for lost: {_make()}"
+        )
     return root / name if name else None
 
 
