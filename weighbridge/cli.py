@@ -94,18 +94,27 @@ def check() -> None:
 @main.command()
 @click.option("--limit", "-n", default=20, show_default=True, help="Newest releases and runs to list; 0 for all.")
 @click.option("--runs/--no-runs", default=True, show_default=True, help="List the runs as well.")
+@click.option("--status", "statuses", multiple=True, help="Only runs of this status, such as failed; repeatable.")
+@click.option("--candidate", "candidates", multiple=True, help="Only this candidate; repeatable.")
+@click.option("--since", default="", help="Only what is as new as a day, 2026-01-31, or a time ago: 12h, 7d, 2w.")
+@click.option("--where", multiple=True, help="Only runs whose metric is so, such as 'roc_auc>0.7'; repeatable.")
+@click.option("--sort", default="when", show_default=True, help="A metric, for the best first; 'when': newest first.")
+@click.option("--compare", is_flag=True, help="Show the listed runs side by side: metrics, and what differs.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of columns.")
-def log(limit: int, runs: bool, as_json: bool) -> None:
+def log(limit: int, runs: bool, compare: bool, as_json: bool, **asked: Any) -> None:
     """List releases, newest first, with metrics and verdicts; and the runs on record.
 
     \b
     Example:
         weighbridge log --limit 5 --no-runs
+        weighbridge log --status failed --since 7d
+        weighbridge log --where 'roc_auc>0.7' --sort log_loss --compare
     """
     from weighbridge.views import log as view
+    from weighbridge.views.log_runs import Query
 
-    root = _root()
-    click.echo(view.log(root, None, limit=limit, runs=runs, json=as_json))
+    query = Query(**asked)
+    click.echo(view.log(_root(), None, limit=limit, runs=runs, query=query, compare=compare, json=as_json))
 
 
 @main.command()

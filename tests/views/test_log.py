@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ledger_records import failed, rejected
+from ledger_records import SHA, WHEN, accepted, evaluated, failed, rejected, trained
 
-from weighbridge.errors import SetupError
+from weighbridge.errors import SettingsError, SetupError
 from weighbridge.registry import ledger
 from weighbridge.views import log
+from weighbridge.views.log_runs import Query, since
 
 Make = Callable[..., Any]
 
@@ -41,7 +42,7 @@ def test_runs_come_from_the_ledger_and_from_results_each_once(project: Path, run
     assert text.count(known) == 1
     assert "fell short: ranks" in text
     assert "train: no memory" in text
-    assert "0.2000" in text
+    assert "roc_auc 0.7123" in text
 
 
 def test_json_has_the_same_lines(project: Path, release: Make, run: Make) -> None:
@@ -77,3 +78,130 @@ def test_a_damaged_ledger_is_told_and_the_rest_listed(project: Path, release: Ma
     text = log.log(project, None)
     assert "flights@v1.0.0" in text
     assert "The ledger is damaged" in text
+
+
+FIRST, SECOND, THIRD = "boosting-aaaaaaaaaaaa", "boosting-bbbbbbbbbbbb", "logistic-cccccccccccc"
+
+
+@pytest.fixture
+def several(project: Path) -> Path:
+    """Three runs, trained and measured, one of them accepted; a failed attempt; a file on record."""
+    said: list[tuple[str, float, dict[str, Any]]] = [
+        (FIRST, 0.72, {"hyperparameters": {"max_iter": 100, "learning_rate": 0.1}, "threads": 1}),
+        (SECOND, 0.74, {"hyperparameters": {"max_iter": 200, "learning_rate": 0.1}, "threads": 1}),
+        (THIRD, 0.68, {"hyperparameters": {"C": 1.0}, "threads": 1}),
+    ]
+    for day, (run, auc, parameters) in enumerate(said, 1):
+        when = f"2026-01-0{day}T12:00:00Z"
+        ledger.append(project, trained(run, parameters=parameters, when=when))
+        ledger.append(project, evaluated(run, metrics={"roc_auc": auc, "log_loss": 1 - auc}, when=when))
+    ledger.append(project, accepted(run=SECOND, when="2026-01-04T12:00:00Z"))
+    ledger.append(project, failed("preprocess", "data/raw: no files", when="2026-01-05T12:00:00Z"))
+    ledger.append(
+        project, {"kind": "evidence", "status": "written", "file": "results/package.yaml", "sha256": SHA, "when": WHEN}
+    )
+    return project
+
+
+def listed(root: Path, limit: int = 0, **asked: Any) -> list[tuple[str | None, str]]:
+    """Return run and status of each line."""
+    found = json.loads(log.log(root, None, limit=limit, query=Query(**asked), json=True))
+    return [(line["run"], line["status"]) for line in found["runs"]]
+
+
+def test_a_run_shows_once_by_what_it_came_to_and_decisions_by_themselves(several: Path) -> None:
+    assert listed(several) == [
+        (None, "failed"), (SECOND, "accepted"), (THIRD, "evaluated"), (SECOND, "evaluated"), (FIRST, "evaluated"),
+    ]  # fmt: skip
+    decided = next(line for line in log.log(several, None).splitlines() if "accepted" in line)
+    assert "roc_auc 0.7400" in decided, "the run's metrics stand beside the decision"
+    assert "flights@v1.0.0" in decided
+
+
+def test_a_restored_run_says_so(several: Path) -> None:
+    origin = ledger.append(several, trained("boosting-dddddddddddd"))
+    restored = {"kind": "run", "status": "restored", "candidate": "boosting", "seed": 0, "from": origin, "when": WHEN}
+    ledger.append(several, restored | {"run": "boosting-dddddddddddd"})
+    assert ("boosting-dddddddddddd", "restored") in listed(several)
+    ledger.append(several, evaluated("boosting-dddddddddddd"))
+    assert ("boosting-dddddddddddd", "evaluated") in listed(several)
+    assert f"restored from {origin[:12]}" in log.log(several, None)
+
+
+@pytest.mark.parametrize(
+    ("asked", "runs"),
+    [
+        ({"statuses": ("failed",)}, [None]),
+        ({"statuses": ("failed", "accepted")}, [None, SECOND]),
+        ({"candidates": ("logistic",)}, [THIRD]),
+        ({"since": "2026-01-03"}, [None, SECOND, THIRD]),
+        ({"where": ("roc_auc>0.7",), "statuses": ("evaluated",)}, [SECOND, FIRST]),
+        ({"where": ("roc_auc >= 0.72", "log_loss<2.8e-1")}, [SECOND, SECOND]),
+        ({"where": ("roc_auc=0.68",)}, [THIRD]),
+        ({"where": ("roc_auc!=0.68",), "statuses": ("evaluated",)}, [SECOND, FIRST]),
+        ({"sort": "roc_auc", "statuses": ("evaluated",)}, [SECOND, FIRST, THIRD]),
+        ({"sort": "log_loss", "statuses": ("evaluated",)}, [SECOND, FIRST, THIRD]),
+        ({"statuses": ("killed",)}, []),
+    ],
+)
+def test_lines_are_chosen_and_sorted(several: Path, asked: dict[str, Any], runs: list[str | None]) -> None:
+    assert [run for run, _ in listed(several, **asked)] == runs
+
+
+def test_a_time_ago_is_counted_from_now(several: Path) -> None:
+    ledger.append(several, failed("draw", "now", when=since("1h")))
+    assert len(listed(several, since="2h")) == 1
+    assert since("1d") < since("12h") < since("1h")
+    assert since("1w") == min(since("1w"), since("6d"))
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"where": ("roc_auc",)}, "found 'roc_auc'; expected a metric, a sign and a number"),
+        ({"where": ("roc_auc>1.2.3",)}, "expected a metric, a sign and a number"),
+        ({"where": ("roc_acu>0.7",)}, "did you mean 'roc_auc'"),
+        ({"sort": "roc_acu"}, "did you mean 'roc_auc'"),
+        ({"since": "lately"}, "expected a day such as"),
+        ({"since": "7y"}, "expected a day such as"),
+    ],
+)
+def test_what_cannot_be_understood_is_refused(several: Path, asked: dict[str, Any], words: str) -> None:
+    with pytest.raises(SettingsError, match=words):
+        log.log(several, None, query=Query(**asked))
+
+
+def test_runs_side_by_side_show_all_metrics_and_what_differs(several: Path) -> None:
+    text = log.log(several, None, query=Query(statuses=("evaluated",), sort="roc_auc"), compare=True)
+    lines = {line.split()[0]: line.split()[1:] for line in text.splitlines()}
+    assert text.split()[:3] == [SECOND, FIRST, THIRD]
+    assert lines["roc_auc"] == ["0.74", "0.72", "0.68"]
+    assert lines["parameters.hyperparameters.max_iter"] == ["200", "100", "-"]
+    assert lines["parameters.hyperparameters.C"] == ["-", "-", "1.0"]
+    assert "parameters.threads" not in lines
+    assert not any(name.startswith(("data", "code", "environment")) for name in lines), "they are the same"
+
+
+def test_other_data_code_and_versions_are_named(project: Path, run: Make) -> None:
+    inputs = {"data": {"train": "b" * 64}, "code": SHA, "environment": SHA}
+    other = run("boosting-abcdef012345")
+    ledger.append(project, trained(other))
+    ledger.append(project, trained(FIRST, seed=7, inputs=inputs))
+    found = json.loads(log.log(project, None, compare=True, json=True))["comparison"]
+    differing = dict(zip(found["runs"], found["differing"]["data.train"], strict=True))
+    assert differing == {FIRST: "b" * 64, other: SHA}
+    assert "environment.numpy" not in found["differing"], "the record of the ledger doesn't tell"
+
+
+def test_the_same_run_has_nothing_that_differs(several: Path) -> None:
+    text = log.log(several, None, query=Query(candidates=("logistic",)), compare=True)
+    assert text.splitlines()[-1] == "Parameters, data, code and environment are the same."
+    assert log.log(several, None, query=Query(statuses=("failed",)), compare=True) == "No run to compare."
+
+
+def test_a_question_about_runs_leaves_releases_out(several: Path, release: Make) -> None:
+    release("1.0.0")
+    assert "RELEASE" not in log.log(several, None, query=Query(statuses=("failed",)))
+    assert "RELEASE" in log.log(several, None, query=Query(candidates=("boosting",)))
+    assert "No such release" in log.log(several, None, query=Query(candidates=("network",)))
+    assert "No such release" in log.log(several, None, query=Query(since="2999-01-01"))

@@ -49,8 +49,8 @@ def append(root: Path, record: Mapping[str, Any]) -> str:
     """
     if "parents" in record:
         raise RecordError("a ledger record may not have a key 'parents': the ledger fills it; rename the key")
-    records.check(record)
     try:
+        records.check(msgspec.to_builtins(record))
         content = canonical_json({**record, "parents": heads(root)}).encode() + b"\n"
     except (ValueError, TypeError) as problem:
         raise RecordError(f"the record can't be written as JSON: {problem}; leave the value out or say null") from None

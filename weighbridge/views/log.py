@@ -1,21 +1,26 @@
 """log: the releases, newest first, and the runs on record.
 
-Releases come from one call of Git, which reads the tags' messages; no manifest is opened.
+Releases come from one call of Git, which reads the tags' messages; no manifest is opened. Runs come from the ledger's
+index; no record is read twice.
 """
 
+import contextlib
 import datetime as dt
-from collections.abc import Iterator
+import re
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from weighbridge import documents, paths
-from weighbridge.errors import RecordError
-from weighbridge.manifest import Evaluation
+from weighbridge import plan
+from weighbridge.errors import RecordError, WeighbridgeError
 from weighbridge.registry import git, ledger, releases
+from weighbridge.registry.ledger_index import Row
+from weighbridge.views import log_compare, log_runs
 from weighbridge.views.columns import aligned
+from weighbridge.views.log_runs import Query, RunLine
 
+EVERYTHING = Query()
 _MESSAGE_WIDTH = 80
 
 
@@ -36,19 +41,16 @@ class ReleaseLine(msgspec.Struct, frozen=True, kw_only=True):
     signed: bool = False
 
 
-class RunLine(msgspec.Struct, frozen=True, kw_only=True):
-    """A run, or an attempt at one, as the list shows it."""
-
-    run: str | None
-    candidate: str | None
-    seed: int | None
-    status: str
-    metrics: dict[str, float]
-    when: str
-    note: str
-
-
-def log(root: Path, name: str | None, *, limit: int = 20, runs: bool = True, json: bool = False) -> str:
+def log(  # noqa: PLR0913 - options of a command, all but root by name
+    root: Path,
+    name: str | None,
+    *,
+    limit: int = 20,
+    runs: bool = True,
+    query: Query = EVERYTHING,
+    compare: bool = False,
+    json: bool = False,
+) -> str:
     """Return the list of releases and, with *runs*, of the runs on record.
 
     Args:
@@ -56,25 +58,64 @@ def log(root: Path, name: str | None, *, limit: int = 20, runs: bool = True, jso
         name: only releases of this model; of all models in the repository by default.
         limit: how many of each to list; 0 for all.
         runs: whether to list the runs.
+        query: which to list, and in which order; a question that only runs can answer leaves the releases out.
+        compare: show the listed runs side by side.
         json: one JSON document instead of columns.
+
+    Raises:
+        SettingsError: where *query* can't be understood.
+        SetupError: outside of a repository.
     """
     git.require_repository(root)
-    found = sorted(releases.releases(root, name), key=lambda r: (r.created, r.tag.version), reverse=True)
+    only_runs = compare or query.about_runs
+    found = [] if only_runs else _releases(root, name, query)
     release_lines = [_release_line(release) for release in found[: limit or None]]
-    run_lines = _run_lines(root) if runs else []
+    rows = ledger.rows(root) if runs or only_runs else []
+    run_lines = log_runs.lines(root, rows, query) if runs or only_runs else []
+    shown = run_lines[: limit or None]
+    side_by_side = log_compare.compare(root, shown) if compare else None
     if json:
-        document = {"releases": release_lines, **({"runs": run_lines[: limit or None]} if runs else {})}
+        document: dict[str, Any] = {} if only_runs else {"releases": release_lines}
+        document |= {"runs": shown} if runs or only_runs else {}
+        document |= {"comparison": side_by_side} if side_by_side else {}
         return msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
-    lines = _releases_in_columns(release_lines, len(found))
-    if runs:
-        lines += ["", *_runs_in_columns(run_lines[: limit or None], len(run_lines), _primary(release_lines))]
-    return "\n".join([*lines, *_damage(root)])
+    if side_by_side:
+        return "\n".join(log_compare.in_columns(side_by_side))
+    lines = (
+        []
+        if only_runs
+        else _releases_in_columns(release_lines, len(found), chosen=bool(query.since or query.candidates))
+    )
+    if runs or only_runs:
+        primary = query.sort if query.sort != "when" else _asked(query) or _primary(root, release_lines)
+        lines += ["", *_runs_in_columns(shown, len(run_lines), primary)]
+    return "\n".join([*lines, *_damage(rows)]).lstrip("\n")
+
+
+def _releases(root: Path, name: str | None, query: Query) -> list[releases.Release]:
+    """Return the releases, the newest first, that are as new as asked and of a champion that is asked for."""
+    found = sorted(releases.releases(root, name), key=lambda one: (one.created, one.tag.version), reverse=True)
+    if query.since:
+        first = log_runs.since(query.since)
+        found = [release for release in found if _moment(release) >= first]
+    if query.candidates:
+        found = [release for release in found if _release_line(release).champion in query.candidates]
+    return found
+
+
+def _asked(query: Query) -> str | None:
+    """Return the metric that the first condition is about."""
+    match = re.match(r"\s*([\w.-]+)", query.where[0]) if query.where else None
+    return match[1] if match else None
+
+
+def _moment(release: releases.Release) -> str:
+    return dt.datetime.fromtimestamp(release.created, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _release_line(release: releases.Release) -> ReleaseLine:
-    created = dt.datetime.fromtimestamp(release.created, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     line = ReleaseLine(
-        tag=str(release.tag), commit=release.commit, date=created, author=release.author, signed=release.signed
+        tag=str(release.tag), commit=release.commit, date=_moment(release), author=release.author, signed=release.signed
     )
     try:
         notes = release.notes
@@ -93,7 +134,9 @@ def _release_line(release: releases.Release) -> ReleaseLine:
     )
 
 
-def _releases_in_columns(lines: list[ReleaseLine], total: int) -> list[str]:
+def _releases_in_columns(lines: list[ReleaseLine], total: int, *, chosen: bool) -> list[str]:
+    if not lines and chosen:
+        return ["No such release."]
     if not lines:
         return ["No release yet; make one with 'snakemake --cores all'."]
     rows = [("RELEASE", "DATE", "AUTHOR", "BUMP", "CHAMPION", "METRIC", "VALUE", "INTERVAL", "VERDICT")]
@@ -119,56 +162,13 @@ def _older(shown: int, total: int) -> list[str]:
     return [f"… and {total - shown} older; --limit 0 lists all"] if total > shown else []
 
 
-def _primary(lines: list[ReleaseLine]) -> str | None:
-    return next((line.primary for line in lines if line.primary), None)
-
-
-def _run_lines(root: Path) -> list[RunLine]:
-    """Return the ledger's runs and those that only lie in ``results/`` so far, newest first."""
-    entries = ledger.inspect(root)[0]
-    recorded = [_from_ledger(one.record) for one in entries if one.record.get("kind") != ledger.EVIDENCE]
-    known = {line.run for line in recorded}
-    local = [line for line in _in_results(root) if line.run not in known]
-    # The ledger's own order settles what one second leaves open.
-    return sorted([*recorded, *local], key=lambda line: line.when)[::-1]
-
-
-def _from_ledger(record: dict[str, Any]) -> RunLine:
-    seed, metrics = record.get("seed"), record.get("metrics")
-    gates = ", ".join(str(gate) for gate in record.get("gates") or ())
-    note = record.get("tag") or (gates and f"fell short: {gates}") or record.get("error") or ""
-    stage = f"{record['stage']}: " if record.get("stage") else ""
-    return RunLine(
-        run=_text(record.get("run")),
-        candidate=_text(record.get("candidate")) or (_text(record.get("run")) or "").rpartition("-")[0] or None,
-        seed=seed if isinstance(seed, int) else None,
-        status=str(record.get("status", "?")),
-        metrics={k: float(v) for k, v in metrics.items()} if isinstance(metrics, dict) else {},
-        when=str(record.get("when", "")),
-        note=f"{stage}{note}",
-    )
-
-
-def _text(value: object) -> str | None:
-    return str(value) if value else None
-
-
-def _in_results(root: Path) -> Iterator[RunLine]:
-    for path in sorted((root / paths.RUNS).glob("*/*/validation.yaml")):
-        try:
-            done = documents.read_record(path, Evaluation)
-        except RecordError:
-            continue  # half of a run; `check` and the next start tell of it
-        moment = dt.datetime.fromtimestamp(int(path.stat().st_mtime), dt.UTC)
-        yield RunLine(
-            run=done.run,
-            candidate=done.candidate,
-            seed=done.seed,
-            status="evaluated",
-            metrics=done.metrics,
-            when=moment.strftime("%Y-%m-%dT%H:%M:%SZ"),
-            note="",
-        )
+def _primary(root: Path, lines: list[ReleaseLine]) -> str | None:
+    """Return the metric that releases are chosen by: the newest one's, else what the settings say."""
+    chosen = next((line.primary for line in lines if line.primary), None)
+    if chosen is None:
+        with contextlib.suppress(WeighbridgeError):
+            chosen = plan.load(root).config.select.metric
+    return chosen
 
 
 def _runs_in_columns(lines: list[RunLine], total: int, primary: str | None) -> list[str]:
@@ -196,6 +196,7 @@ def _one_line(text: str) -> str:
     return line if len(line) <= _MESSAGE_WIDTH else line[: _MESSAGE_WIDTH - 1] + "…"
 
 
-def _damage(root: Path) -> list[str]:
-    damage = ledger.problems(root)
-    return ["", f"The ledger is damaged in {len(damage)} places; see 'weighbridge check'."] if damage else []
+def _damage(rows: list[Row]) -> list[str]:
+    """Say so where a record was found damaged as it was read; that none is, only the audit proves."""
+    damaged = sum(row.damaged for row in rows)
+    return ["", f"The ledger is damaged in {damaged} places; see 'weighbridge audit'."] if damaged else []
