@@ -57,6 +57,8 @@ _ASSIGNED = re.compile(
 )
 _SHORTEST = 8
 """Characters of a secret in the environment; what is shorter stands in too many words."""
+_FOLDER = "PWD"
+"""The shell's variable for the folder one is in: no secret, though its name means a password elsewhere."""
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
@@ -105,7 +107,7 @@ def _without_value(match: re.Match[str]) -> str:
 
 def _of_environment() -> tuple[str, ...]:
     """Return the values of secret variables, as they are and as an address would write them; the longest first."""
-    values = {value for name, value in os.environ.items() if is_secret_name(name)}
+    values = {value for name, value in os.environ.items() if is_secret_name(name) and name != _FOLDER}
     lines = {line.strip() for value in values for line in (value, *value.splitlines())}
     found = {one for line in lines for one in (line, urllib.parse.quote(line, safe="")) if len(one) >= _SHORTEST}
     return tuple(sorted(found, key=lambda one: (-len(one), one)))

@@ -195,3 +195,10 @@ class TestOutput:
         assert TOKEN not in inner.getvalue()
         assert isinstance(sys.stderr, secrets_guard.Redacted)
         assert not isinstance(sys.stderr._stream, secrets_guard.Redacted)
+
+
+def test_the_folder_one_is_in_is_no_secret_by_the_shells_name_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PWD", "/home/grace/flights")
+    assert secrets_guard.redact("cloned from /home/grace/flights.git") == "cloned from /home/grace/flights.git"
+    monkeypatch.setenv("DB_PASSWORD", "/home/grace/flights")
+    assert secrets_guard.redact("cloned from /home/grace/flights.git") == "cloned from ***.git"
