@@ -18,7 +18,7 @@ import psutil
 from weighbridge import documents, manifest, paths
 from weighbridge.digest import sha256_file
 from weighbridge.errors import WeighbridgeError
-from weighbridge.registry import addresses, ledger, releases, storage
+from weighbridge.registry import addresses, auditing, releases, storage
 
 GROUP, HEAD, CHILD, TERMINATE, INTERRUPT = "kill all", "kill the head", "kill a child", "SIGTERM", "Ctrl-C"
 WAYS = (GROUP, HEAD, CHILD, TERMINATE, INTERRUPT)
@@ -172,7 +172,7 @@ def broken(root: Path, name: str) -> list[str]:
         root: the project's root.
         name: the model's name.
     """
-    found = [f"ledger: {problem}" for problem in ledger.problems(root)]
+    found = [f"ledger: {finding.path}: {finding.said}" for finding in auditing.audit(root).findings]
     for pattern, kind in _RECORDS.items():
         for path in root.glob(pattern):
             found += _complaints(str(path.relative_to(root)), functools.partial(_read, path, kind))

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from weighbridge.errors import ReleaseRefused, SetupError
-from weighbridge.registry import commit, git, releases
+from weighbridge.registry import commit, git, index, releases
 from weighbridge.registry.commit import Made
 from weighbridge.registry.notes import Notes
 
@@ -158,7 +158,7 @@ def test_advancing_overwrites_what_differs_and_touches_nothing_else(
 def test_a_held_index_stops_the_advance_before_anything_happened(
     repository: Path, order: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(commit, "_PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(index, "_PATIENCE_SECONDS", 0.2)
     lock = repository / ".git" / "index.lock"
     lock.touch()
     head = git.head(repository)

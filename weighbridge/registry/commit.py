@@ -5,19 +5,15 @@ tag, only if it isn't there, and moves the branch, only if it is where it was. B
 it all has. Branch, index and working tree are touched only where the branch is to advance.
 """
 
-import contextlib
-import os
 import re
-import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from weighbridge import documents
 from weighbridge.errors import RecordError, ReleaseRefused, SetupError
-from weighbridge.registry import git, releases, signing
+from weighbridge.registry import git, index, releases, signing
 from weighbridge.registry.tags import Tag
 
 _PATIENCE_SECONDS = 10.0
@@ -82,14 +78,13 @@ def create(  # noqa: PLR0913 - all but root by name
     transaction = [f"create {name.ref} {tag_object}"]
     if branch is None:
         return _publish(wanted, transaction, commit)
-    with _locked_index(root) as index:
-        _put_in(index.env, wanted)
+    with index.locked(root) as draft:
+        index.put(root, draft.env, wanted.blobs)
         transaction.append(f"update {branch} {commit} {parent}")
         made = _publish(wanted, transaction, commit)
         if made.made:
-            _write_out(root, files)
-            git.attempt(root, "update-index", "-q", "--refresh", env=index.env)
-            index.replace()
+            index.write_out(root, files)
+            draft.replace()
     return made
 
 
@@ -153,19 +148,13 @@ def _write_blobs(root: Path, files: Mapping[str, bytes]) -> dict[str, str]:
     return {top + path: blob for path, blob in zip(files, objects.decode().split(), strict=True)}
 
 
-def _put_in(index: Mapping[str, str], wanted: _Wanted) -> None:
-    """Put the files into the index that the variables *index* name."""
-    lines = b"".join(f"100644 {blob}\t{path}\0".encode() for path, blob in wanted.blobs.items())
-    git.run(wanted.root, "update-index", "-z", "--replace", "--index-info", input=lines, env=index)
-
-
 def _write_commit(wanted: _Wanted, parent: str, env: Mapping[str, str]) -> str:
     root = wanted.root
     with tempfile.TemporaryDirectory(prefix="release-") as folder:
-        index = {"GIT_INDEX_FILE": str(Path(folder, "index"))}
-        git.run(root, "read-tree", parent, env=index)
-        _put_in(index, wanted)
-        tree = git.run(root, "write-tree", env=index).decode().strip()
+        own = {"GIT_INDEX_FILE": str(Path(folder, "index"))}
+        git.run(root, "read-tree", parent, env=own)
+        index.put(root, own, wanted.blobs)
+        tree = git.run(root, "write-tree", env=own).decode().strip()
     sign = ["-S"] if git.setting(root, "commit.gpgSign", "bool") == "true" else []
     arguments = ["-c", "i18n.commitEncoding=UTF-8", "commit-tree", *sign, "-p", parent, tree]
     return git.run(root, *arguments, input=wanted.message.encode(), env=env).decode().strip()
@@ -188,60 +177,6 @@ def _publish(wanted: _Wanted, transaction: list[str], commit: str) -> Made:
                 "if the branch moved meanwhile, run the release again; if a lock is left over, remove it"
             )
         time.sleep(_PAUSE_SECONDS)
-
-
-class _Index(NamedTuple):
-    """The user's index under lock: *draft* is a copy to work on, which takes its place in :meth:`replace`."""
-
-    draft: Path
-    lock: Path
-    real: Path
-
-    @property
-    def env(self) -> dict[str, str]:
-        return {"GIT_INDEX_FILE": str(self.draft)}
-
-    def replace(self) -> None:
-        shutil.copyfile(self.draft, self.lock)
-        self.lock.replace(self.real)
-
-
-@contextlib.contextmanager
-def _locked_index(root: Path) -> Iterator[_Index]:
-    """Hold Git's own lock on the index, as ``git add`` does, so that neither undoes the other's work."""
-    real = root / os.fsdecode(git.run(root, "rev-parse", "--git-path", "index")).removesuffix("\n")
-    lock = real.with_name("index.lock")
-    _take(lock)
-    try:
-        with tempfile.TemporaryDirectory(prefix="release-") as folder:
-            draft = Path(folder, "index")
-            if real.exists():  # not so in a clone without checkout
-                shutil.copy2(real, draft)
-            yield _Index(draft, lock, real)
-    finally:
-        lock.unlink(missing_ok=True)
-
-
-def _take(lock: Path) -> None:
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    while True:
-        try:
-            lock.touch(exist_ok=False)
-        except FileExistsError:
-            if time.monotonic() > deadline:
-                raise SetupError(
-                    f"{lock} is held by another Git command; wait for it, or remove the file where none is running"
-                ) from None
-            time.sleep(_PAUSE_SECONDS)
-        else:
-            return
-
-
-def _write_out(root: Path, files: Mapping[str, bytes]) -> None:
-    for path, content in files.items():
-        target = root / path
-        if target.is_symlink() or not target.is_file() or target.read_bytes() != content:
-            documents.write(target, content)
 
 
 def push(root: Path, remote: str, tag: str, branch: str | None = None) -> None:

@@ -11,7 +11,7 @@ from weighbridge.digest import sha256_bytes
 from weighbridge.errors import RecordError, ReleaseRefused
 from weighbridge.evidence import card, statement, summary
 from weighbridge.plan import Plan, load
-from weighbridge.registry import adoption, commit, content, git, ledger, pickles, releases, sealing, tags
+from weighbridge.registry import adoption, commit, content, git, index, ledger, pickles, releases, sealing, tags
 from weighbridge.settings import Settings
 from weighbridge.stages import agreement, assembly, finishing, papers, publishing
 from weighbridge.stages.agreement import Evidence
@@ -49,7 +49,9 @@ def run(root: Path, task: ReleaseTask) -> manifest.Released:
             tag=str(same.tag), made=False, commit=same.commit, manifest_sha256=same.notes.manifest_sha256
         )
         print(f"The same content is released already, as {same.tag}: no new tag.")
-        if not task.release.advance_branch:  # else the branch has them
+        if task.release.advance_branch:  # then the branch has its papers
+            index.complete(root, same.commit)
+        else:
             _bring_papers(root, same)
     else:
         done = _tag(root, task, ready, seen)
