@@ -113,6 +113,7 @@ def log(limit: int, runs: bool, compare: bool, as_json: bool, **asked: Any) -> N
     from weighbridge.views import log as view
     from weighbridge.views.log_runs import Query
 
+    gc.disable()  # of a list of records nothing is garbage before it is printed
     query = Query(**asked)
     click.echo(view.log(_root(), None, limit=limit, runs=runs, query=query, compare=compare, json=as_json))
 
@@ -128,6 +129,7 @@ def audit(as_json: bool) -> None:
     """
     from weighbridge.views import audit as view
 
+    gc.disable()  # as for a list: all that is read is kept
     text, code = view.audit(_root(), json=as_json)
     click.echo(text)
     sys.exit(code)

@@ -4,7 +4,7 @@ import datetime as dt
 import difflib
 import operator
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ _COMPARE: dict[str, Callable[[float, float], bool]] = {
 }
 
 
-class RunLine(msgspec.Struct, frozen=True, kw_only=True):
+class RunLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A run, an attempt that came to nothing, or a decision on a run's bundle, as the list shows it.
 
     *record* is the digest of what the ledger has of it that says most; ``None`` for a run that only lies in
@@ -114,22 +114,25 @@ def _all(root: Path, rows: Iterable[Row]) -> list[RunLine]:
 
 def _run_line(rows: list[Row]) -> RunLine:
     """Return one line for all that is on record of a run: what it came to last, and whether it was restored."""
-    top = max(_RANK.get(row.status, -1) for row in rows)
-    last = [row for row in rows if _RANK.get(row.status, -1) == top][-1]
-    origin = [row for row in rows if row.status in {records.TRAINED, records.RESTORED}][-1:]
-    note = origin[0].note if origin else last.note
-    trained = [row for row in rows if row.status == records.TRAINED][-1:]
-    return _line(last, last.metrics, note, (trained or [last])[0].digest)
+    last = origin = trained = rows[0]
+    for row in rows[1:]:
+        if _RANK.get(row.status, -1) >= _RANK.get(last.status, -1):
+            last = row
+        if row.status != records.EVALUATED:
+            origin = row
+        if row.status == records.TRAINED:
+            trained = row
+    return _line(last, last.metrics, origin.note, trained.digest)
 
 
-def _line(row: Row, metrics: Mapping[str, float], note: str | None = None, record: str | None = None) -> RunLine:
+def _line(row: Row, metrics: dict[str, float], note: str | None = None, record: str | None = None) -> RunLine:
     stage = f"{row.stage}: " if row.stage else ""
     return RunLine(
         run=row.run or None,
         candidate=row.candidate or None,
         seed=row.seed,
         status=row.status or "?",
-        metrics=dict(metrics),
+        metrics=metrics,
         when=row.when,
         note=f"{stage}{row.note if note is None else note}",
         record=record or row.digest,
