@@ -1,5 +1,6 @@
 """Lists of signers are OpenSSH's: what it takes is read, what is damaged is named, and what lets more people in too."""
 
+import base64
 import subprocess
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from weighbridge.registry import allowed_signers
 NOON = 1_769_860_800  # 2026-01-31T12:00:00Z
 ADA, GRACE = "ada@example.org", "grace@example.org"
 TEXT = b"What is signed.\n"
+OPTIONS = ("cert-authority", 'namespaces="git,file"', 'valid-before="20270101"', 'valid-after="20260101Z"')
 
 
 @pytest.fixture(scope="module")
@@ -150,6 +152,25 @@ def test_a_list_of_nobody_is_refused(text: bytes) -> None:
 def test_any_bytes_are_a_list_or_refused_in_words(text: bytes) -> None:
     with pytest.raises(RecordError, match="list"):
         allowed_signers.read(text, "list")
+
+
+def blob(kind: str, secret: bytes) -> str:
+    return base64.b64encode(len(kind).to_bytes(4, "big") + kind.encode() + secret).decode()
+
+
+@given(
+    st.from_regex(r"[a-z0-9*?!][a-z0-9.@_+*,-]{0,20}", fullmatch=True),
+    st.lists(st.sampled_from(OPTIONS), unique=True),
+    st.sampled_from(["ssh-ed25519", "ssh-rsa", "ecdsa-sha2-nistp256", "sk-ssh-ed25519@openssh.com"]),
+    st.binary(min_size=1, max_size=40),
+    st.sampled_from(["", " a comment", '\tada\'s "laptop"']),
+)
+def test_each_part_of_a_line_is_read_as_it_was_written(
+    who: str, options: list[str], kind: str, secret: bytes, comment: str
+) -> None:
+    words = filter(None, [who, ",".join(options), kind, blob(kind, secret)])
+    (entry,) = allowed_signers.read(f"{' '.join(words)}{comment}\n".encode(), "list")
+    assert entry == (who, frozenset(options), kind, blob(kind, secret))
 
 
 def test_who_may_sign_now_and_might_not_before_is_named(key: Path, other: Path) -> None:
