@@ -156,11 +156,20 @@ class Tags(html.parser.HTMLParser):
         super().__init__()
         self.tags: set[str] = set()
         self.attributes: set[str] = set()
+        self.open: list[str] = []
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.add(tag)
         self.attributes |= {name for name, _ in attrs}
+        self.open += [] if tag == "meta" else [tag]
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
 
 
 def hostile(text: str) -> Trail:
@@ -170,6 +179,12 @@ def hostile(text: str) -> Trail:
     )  # fmt: skip
     refused = Event(kind="refused", when=text, run=text, fell_short=(text,), problem=text)
     return Trail(name=text, project=text, events=(released, refused), problems=(text,))
+
+
+def test_the_page_is_whole_and_draws_the_releases(lived: Path) -> None:
+    page = Tags(history.history(lived, "html", None))
+    assert page.open == []
+    assert {"svg", "polyline", "circle", "table", "details", "style"} <= page.tags
 
 
 @given(st.text() | st.just(HOSTILE))
