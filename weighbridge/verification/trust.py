@@ -74,8 +74,9 @@ def release_of(subject: Subject) -> Release:
     Raises:
         UnprovedError: where the tag has moved meanwhile.
     """
+    expected = subject.tagged.id
     found = releases.find(subject.root, str(subject.tag))
-    if found.object != subject.tagged.id:
+    if found.object != expected:
         raise UnprovedError(f"{subject.tag} has moved meanwhile; try again")
     return found
 
