@@ -112,7 +112,7 @@ class Checkpoints:
                 self._write(steps, *state())
             except OSError as problem:  # a later one may fit; the training itself needs none
                 self._progress(f"no checkpoint at step {steps}: {problem.strerror or problem}")
-            except (ValueError, TypeError, RuntimeError) as problem:
+            except Exception as problem:  # noqa: BLE001 - whatever a state holds, the training itself stands
                 self._able = False
                 self._progress(f"this network's state can't be saved ({problem}); a killed training begins anew")
         ended = time.monotonic()
