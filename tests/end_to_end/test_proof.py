@@ -12,7 +12,7 @@ from cyclonedx.validation.json import JsonStrictValidator
 from small_project import Project
 
 from weighbridge.evidence import bill_of_materials, provenance
-from weighbridge.registry import git, model_signature, releases, signers
+from weighbridge.registry import git, model_keys, releases, signers
 
 pytestmark = pytest.mark.slow
 TAG = "small@v1.0.0"
@@ -24,8 +24,8 @@ def ready(finished: Project) -> Project:
     """All but the release is done, which is to be by who is listed, with a key for bundles."""
     finished.git("tag", "--delete", TAG)
     mine = ssh_keys.make(finished.root.parent, "grace")
-    subprocess.run(model_signature.MAKE_KEY.split(), cwd=finished.root.parent, check=True, capture_output=True)
-    finished.git("config", model_signature.SETTING, "../model-key.pem")
+    subprocess.run(model_keys.MAKE_KEY.split(), cwd=finished.root.parent, check=True, capture_output=True)
+    finished.git("config", model_keys.SETTING, "../model-key.pem")
     file = finished.root / signers.path("release")
     file.parent.mkdir()
     file.write_text(ssh_keys.listed(GRACE, mine))

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from weighbridge.digest import folder_entries, sha256_folder
 from weighbridge.errors import RecordError, SetupError
 from weighbridge.manifest import Artifact, Artifacts
-from weighbridge.registry import git, model_signature
+from weighbridge.registry import git, model_keys, model_signature
 
 PEM, PKCS8 = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
 PLAIN = serialization.NoEncryption()
@@ -80,7 +80,7 @@ def test_what_openssfs_command_signs_is_accepted_here(bundle: Path) -> None:
     target = bundle.parent / "theirs.json"
     done = model_signing("sign", "key", str(bundle), "--private_key", str(key), "--signature", str(target))
     assert done.returncode == 0, done.stdout + done.stderr
-    expected = model_signature.key_id(KEY.public_key())
+    expected = model_keys.key_id(KEY.public_key())
     assert model_signature.check(target.read_bytes(), public(KEY), "flights", made_of(bundle)) == expected
 
 
@@ -174,14 +174,14 @@ def test_a_public_key_of_another_kind_is_refused(bundle: Path, key: Any) -> None
 @pytest.mark.parametrize(
     "command",
     [
-        model_signature.MAKE_KEY,
-        model_signature.MAKE_KEY.replace("-noout ", ""),
+        model_keys.MAKE_KEY,
+        model_keys.MAKE_KEY.replace("-noout ", ""),
         "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out model-key.pem",
     ],
 )
 def test_keys_as_openssl_makes_them_are_taken(tmp_path: Path, command: str) -> None:
     subprocess.run(command.split(), cwd=tmp_path, check=True, capture_output=True)
-    assert model_signature.load_key(tmp_path / "model-key.pem").curve.name == "secp256r1"
+    assert model_keys.load_key(tmp_path / "model-key.pem").curve.name == "secp256r1"
 
 
 @pytest.mark.parametrize(
@@ -204,22 +204,22 @@ def test_other_keys_are_refused_with_the_command_that_makes_one(
     if content is not None:
         file.write_bytes(content)
     with pytest.raises(SetupError, match=said) as caught:
-        model_signature.load_key(file)
+        model_keys.load_key(file)
     assert str(file) in str(caught.value)
-    assert model_signature.MAKE_KEY in str(caught.value)
+    assert model_keys.MAKE_KEY in str(caught.value)
     assert "secret" not in str(caught.value)
 
 
 def test_gits_configuration_names_the_key(repository: Path) -> None:
-    assert model_signature.key_file(repository) is None
-    git.run(repository, "config", model_signature.SETTING, "../key.pem")
-    assert model_signature.key_file(repository) == repository / "../key.pem"
+    assert model_keys.key_file(repository) is None
+    git.run(repository, "config", model_keys.SETTING, "../key.pem")
+    assert model_keys.key_file(repository) == repository / "../key.pem"
 
 
 def test_a_private_key_that_git_tracks_is_refused(repository: Path) -> None:
     (repository / "key.pem").write_bytes(private(KEY))
-    git.run(repository, "config", model_signature.SETTING, "key.pem")
-    assert model_signature.key_file(repository) == repository / "key.pem"
+    git.run(repository, "config", model_keys.SETTING, "key.pem")
+    assert model_keys.key_file(repository) == repository / "key.pem"
     git.run(repository, "add", "key.pem")
     with pytest.raises(SetupError, match="is tracked by Git"):
-        model_signature.key_file(repository)
+        model_keys.key_file(repository)

@@ -10,7 +10,7 @@ import ssh_keys
 from weighbridge.errors import RecordError, SetupError
 from weighbridge.evidence import bill_of_materials, provenance
 from weighbridge.manifest import Manifest
-from weighbridge.registry import git, model_signature, signers
+from weighbridge.registry import git, model_keys, model_signature, signers
 from weighbridge.stages import papers
 from weighbridge.views import check
 
@@ -49,9 +49,9 @@ def test_without_a_key_they_follow_from_the_manifest_alone(project: Path, releas
 
 def test_with_a_key_the_bundle_is_signed(project: Path, release: Release, tmp_path: Path) -> None:
     made = release("1.0.0")
-    subprocess.run(model_signature.MAKE_KEY.split(), cwd=tmp_path, check=True, capture_output=True)
-    git.run(project, "config", model_signature.SETTING, str(tmp_path / "model-key.pem"))
-    key = model_signature.load_key(tmp_path / "model-key.pem")
+    subprocess.run(model_keys.MAKE_KEY.split(), cwd=tmp_path, check=True, capture_output=True)
+    git.run(project, "config", model_keys.SETTING, str(tmp_path / "model-key.pem"))
+    key = model_keys.load_key(tmp_path / "model-key.pem")
     signature = papers.papers(project, made)["models/flights.sig.json"]
     assert signature == model_signature.sign("flights", made.artifacts, key)
     assert looked(project) == [("ok", f"bundles with {tmp_path / 'model-key.pem'}")]
@@ -59,7 +59,7 @@ def test_with_a_key_the_bundle_is_signed(project: Path, release: Release, tmp_pa
 
 def test_a_key_that_will_not_do_stops_the_release_and_is_told_before(project: Path, release: Release) -> None:
     made = release("1.0.0")
-    git.run(project, "config", model_signature.SETTING, "no-such-key.pem")
+    git.run(project, "config", model_keys.SETTING, "no-such-key.pem")
     with pytest.raises(SetupError, match="No such file") as caught:
         papers.papers(project, made)
     assert looked(project) == [("problem", str(caught.value))]

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import serialization
 from weighbridge import cli
 from weighbridge.errors import RecordError, SettingsError, SetupError, WeighbridgeError
 from weighbridge.manifest import Manifest
-from weighbridge.registry import git, model_signature, signers
+from weighbridge.registry import git, model_keys, model_signature, signers
 from weighbridge.views import sign as view
 
 Release = Callable[..., Manifest]
@@ -22,13 +22,13 @@ ADA = "ada@example.org"
 @pytest.fixture
 def key(tmp_path: Path) -> Path:
     """A private key, as openssl makes it."""
-    subprocess.run(model_signature.MAKE_KEY.split(), cwd=tmp_path, check=True, capture_output=True)
+    subprocess.run(model_keys.MAKE_KEY.split(), cwd=tmp_path, check=True, capture_output=True)
     return tmp_path / "model-key.pem"
 
 
 def public(key: Path) -> bytes:
     form = serialization.PublicFormat.SubjectPublicKeyInfo
-    return model_signature.load_key(key).public_key().public_bytes(serialization.Encoding.PEM, form)
+    return model_keys.load_key(key).public_key().public_bytes(serialization.Encoding.PEM, form)
 
 
 def refused(root: Path, error: type[WeighbridgeError], ref: str = "v1.0.0", key: Path | None = None) -> str:
@@ -53,7 +53,7 @@ def test_gits_configuration_names_the_key_and_the_release_names_the_file(
     project: Path, release: Release, key: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = release("1.0.0")
-    git.run(project, "config", model_signature.SETTING, str(key))
+    git.run(project, "config", model_keys.SETTING, str(key))
     monkeypatch.chdir(project)
     done = CliRunner().invoke(cli.main, ["sign"])
     assert done.exit_code == 0, done.output
@@ -63,7 +63,7 @@ def test_gits_configuration_names_the_key_and_the_release_names_the_file(
 
 def test_without_a_key_it_says_how_to_make_one(project: Path, release: Release) -> None:
     release("1.0.0")
-    assert model_signature.MAKE_KEY in refused(project, SettingsError)
+    assert model_keys.MAKE_KEY in refused(project, SettingsError)
 
 
 def test_what_is_no_release_is_refused(project: Path, key: Path, run: Callable[..., str]) -> None:

@@ -3,37 +3,30 @@
 Sources: https://github.com/ossf/model-signing-spec (statement and predicate), https://github.com/secure-systems-lab/dsse
 (envelope and what is signed), https://docs.sigstore.dev/about/bundle/ (the file). The command ``model_signing verify
 key`` of PyPI's ``model-signing`` accepts what :func:`sign` writes.
-
-Keys are elliptic-curve keys on P-256 in PEM: the only kind that the tools which read such signatures agree on.
 """
 
 import base64
 import binascii
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
 from weighbridge.digest import canonical_json, sha256_bytes
-from weighbridge.errors import RecordError, SetupError
+from weighbridge.errors import RecordError
 from weighbridge.evidence.statement import STATEMENT_TYPE
 from weighbridge.manifest import Artifacts
-from weighbridge.registry import git
+from weighbridge.registry import model_keys
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey, EllipticCurvePublicKey
 
 T = TypeVar("T")
 
-SETTING = "weighbridge.modelKey"
-"""Key of Git's configuration that names the file of the private key."""
 PREDICATE_TYPE = "https://model_signing/signature/v1.0"
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 MEDIA_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
-MAKE_KEY = "openssl ecparam -name prime256v1 -genkey -noout -out model-key.pem"
 
-_CURVE = "secp256r1"
 _SIZE_LIMIT = 8 * 1024 * 1024
 
 
@@ -77,74 +70,13 @@ class _Statement(_Part, frozen=True):
     type: str = msgspec.field(name="_type")
 
 
-def key_file(root: Path) -> Path | None:
-    """Return the file of the private key that Git's configuration names; ``None`` where it names none.
-
-    Raises:
-        SetupError: where Git tracks that file.
-    """
-    name = git.setting(root, SETTING, "path")
-    if name and git.attempt(root, "ls-files", "--error-unmatch", "--", name).returncode == 0:
-        raise SetupError(
-            f"{name}: is tracked by Git, so that whoever clones the project can sign as you; expected a private key "
-            f"outside of it. Take it for lost: {_make()}"
-        )
-    return root / name if name else None
-
-
-def load_key(file: Path) -> "EllipticCurvePrivateKey":
-    """Return the private key in *file*.
-
-    Raises:
-        SetupError: where there is none, or it is encrypted, or of another kind than P-256.
-    """
-    from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.hazmat.primitives import serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    try:
-        key = serialization.load_pem_private_key(file.read_bytes(), password=None)
-    except OSError as problem:
-        raise SetupError(f"{file}: {problem.strerror}; expected the key that signs models: {_make()}") from None
-    except TypeError:
-        raise SetupError(
-            f"{file}: found an encrypted key, expected one without a passphrase, for nobody is there to type it; "
-            f"run `openssl ec -in {file} -out PLAIN.pem` and keep that file where only you can read it, or {_make()}"
-        ) from None
-    except (ValueError, UnsupportedAlgorithm):
-        raise SetupError(f"{file}: found no private key in PEM, expected one on P-256: {_make()}") from None
-    if not isinstance(key, ec.EllipticCurvePrivateKey) or key.curve.name != _CURVE:
-        raise SetupError(f"{file}: found a key of {_kind(key)}, expected one on P-256: {_make()}")
-    return key
-
-
-def _make() -> str:
-    return f"make one with `{MAKE_KEY}`, and name it with `git config {SETTING} FILE`"
-
-
-def _kind(key: Any) -> str:
-    """Return in words what a key is of."""
-    curve = getattr(key, "curve", None)
-    return (
-        f"curve {curve.name}" if curve else type(key).__name__.strip("_").replace("PrivateKey", "").replace("Key", "")
-    )
-
-
-def key_id(key: "EllipticCurvePublicKey") -> str:
-    """Return by what a signature's file tells which key made it: the SHA-256 of the public key's PEM."""
-    from cryptography.hazmat.primitives import serialization
-
-    pem = key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    return sha256_bytes(pem)
-
-
 def sign(name: str, artifacts: Artifacts, key: "EllipticCurvePrivateKey") -> bytes:
     """Return the signature's file over the files of the model *name*, by the digests that are on record.
 
     Args:
         name: of the model, and of the folder that holds its files.
         artifacts: the files; those on disk aren't looked at.
-        key: see :func:`load_key`.
+        key: see :func:`weighbridge.registry.model_keys.load_key`.
     """
     payload = canonical_json(_statement(name, artifacts)).encode()
     envelope = {
@@ -152,7 +84,7 @@ def sign(name: str, artifacts: Artifacts, key: "EllipticCurvePrivateKey") -> byt
         "payloadType": PAYLOAD_TYPE,
         "signatures": [{"sig": base64.b64encode(_signature(key, _signed(payload))).decode(), "keyid": ""}],
     }
-    material = {"publicKey": {"hint": key_id(key.public_key())}, "tlogEntries": []}
+    material = {"publicKey": {"hint": model_keys.key_id(key.public_key())}, "tlogEntries": []}
     document = {"mediaType": MEDIA_TYPE, "verificationMaterial": material, "dsseEnvelope": envelope}
     return (json.dumps(document, indent=2) + "\n").encode()
 
@@ -205,7 +137,7 @@ def check(signature: bytes, public_key: bytes, name: str, artifacts: Artifacts) 
     Raises:
         RecordError: where the key isn't one on P-256, didn't make this signature, or signed other files.
     """
-    key = _public_key(public_key)
+    key = model_keys.load_public_key(public_key)
     envelope = _decoded(signature, _Bundle, "the signature").dsse_envelope
     payload = _unpacked(envelope.payload)
     if envelope.payload_type != PAYLOAD_TYPE or len(envelope.signatures) != 1:
@@ -215,23 +147,7 @@ def check(signature: bytes, public_key: bytes, name: str, artifacts: Artifacts) 
         )
     _check_signature(key, _unpacked(envelope.signatures[0].sig), payload)
     _compare(_decoded(payload, _Statement, "what is signed"), name, artifacts)
-    return key_id(key)
-
-
-def _public_key(pem: bytes) -> "EllipticCurvePublicKey":
-    from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.hazmat.primitives import serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    try:
-        key = serialization.load_pem_public_key(pem)
-    except (ValueError, UnsupportedAlgorithm):
-        raise RecordError(
-            "found no public key in PEM; expected one on P-256: `openssl ec -in KEY.pem -pubout -out PUBLIC.pem`"
-        ) from None
-    if not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name != _CURVE:
-        raise RecordError(f"found a public key of {_kind(key)}; expected one on P-256")
-    return key
+    return model_keys.key_id(key)
 
 
 def _check_signature(key: "EllipticCurvePublicKey", signature: bytes, payload: bytes) -> None:
@@ -243,7 +159,8 @@ def _check_signature(key: "EllipticCurvePublicKey", signature: bytes, payload: b
         key.verify(signature, _signed(payload), ec.ECDSA(hashes.SHA256()))
     except InvalidSignature:
         raise RecordError(
-            f"the signature isn't by this key ({key_id(key)[:12]}), or what it signs was changed; don't trust it"
+            f"the signature isn't by this key ({model_keys.key_id(key)[:12]}), or what it signs was changed; "
+            "don't trust it"
         ) from None
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from weighbridge import manifest, paths
 from weighbridge.evidence import bill_of_materials, provenance
-from weighbridge.registry import model_signature, signers
+from weighbridge.registry import model_keys, model_signature, signers
 
 
 def papers(root: Path, complete: manifest.Manifest) -> dict[str, bytes]:
@@ -24,9 +24,9 @@ def papers(root: Path, complete: manifest.Manifest) -> dict[str, bytes]:
         paths.provenance(name): provenance.provenance(complete).encode(),
         paths.bill_of_materials(name): bill_of_materials.bill_of_materials(complete).encode(),
     }
-    key = model_signature.key_file(root)
+    key = model_keys.key_file(root)
     if key is not None:
-        found[paths.signature(name)] = model_signature.sign(name, complete.artifacts, model_signature.load_key(key))
+        found[paths.signature(name)] = model_signature.sign(name, complete.artifacts, model_keys.load_key(key))
     return {path.as_posix(): content for path, content in found.items()}
 
 

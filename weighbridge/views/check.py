@@ -14,7 +14,7 @@ import msgspec
 
 from weighbridge import documents, paths, secrets_guard
 from weighbridge.errors import SetupError, WeighbridgeError
-from weighbridge.registry import content, dvc_settings, git, ledger, model_signature, signers, signing
+from weighbridge.registry import content, dvc_settings, git, ledger, model_keys, signers, signing
 from weighbridge.settings import Settings
 from weighbridge.views import reference
 from weighbridge.views.columns import aligned
@@ -193,9 +193,9 @@ def _signing(root: Path, name: list[str]) -> Iterator[Finding]:
     signers.require_sound(root)
     if name and signers.for_next(root, name[0]) is not None:
         yield Finding("ok", "signing", f"tags with {signing.key_for_list(root)}, by {signers.path('release')}")
-    key = model_signature.key_file(root)
+    key = model_keys.key_file(root)
     if key is not None:
-        model_signature.load_key(key)
+        model_keys.load_key(key)
         yield Finding("ok", "signing", f"bundles with {key}")
 
 

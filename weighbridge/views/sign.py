@@ -5,7 +5,7 @@ from pathlib import Path
 
 from weighbridge import documents, paths
 from weighbridge.errors import SettingsError, SetupError
-from weighbridge.registry import model_signature, releases, signers
+from weighbridge.registry import model_keys, model_signature, releases, signers
 from weighbridge.views import reference
 
 
@@ -33,14 +33,14 @@ def sign(root: Path, ref: str, key: Path | None = None, output: Path | None = No
     allowed = signers.from_previous(root, release, "release")
     if allowed is not None:
         signers.check_tag(root, release, allowed)
-    file = key or model_signature.key_file(root)
+    file = key or model_keys.key_file(root)
     if file is None:
         raise SettingsError(
-            f"found no key; give --key FILE, or run `git config {model_signature.SETTING} FILE`; "
-            f"make one with `{model_signature.MAKE_KEY}`"
+            f"found no key; give --key FILE, or run `git config {model_keys.SETTING} FILE`; "
+            f"make one with `{model_keys.MAKE_KEY}`"
         )
     made = releases.manifest_of(root, release)
-    content = model_signature.sign(release.name, made.artifacts, model_signature.load_key(file))
+    content = model_signature.sign(release.name, made.artifacts, model_keys.load_key(file))
     target = output or Path(f"{release.name}-v{release.version}.sig.json")
     try:
         documents.write(target, content)
