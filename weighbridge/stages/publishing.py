@@ -48,5 +48,9 @@ def _runs(root: Path, config: Config) -> list[str]:
 
 
 def weigh_anew(root: Path) -> None:
-    """Let the next start make the package and all that follows again: its last release is no longer the last."""
-    (root / paths.PACKAGE).unlink(missing_ok=True)
+    """Let the next start make the package and all that follows again: its last release is no longer the last.
+
+    The verdict goes first: the release needs it, and Snakemake misses the package only where the verdict is to be made.
+    """
+    for path in (paths.VERDICT, paths.PACKAGE):
+        (root / path).unlink(missing_ok=True)
