@@ -1,6 +1,8 @@
 """How far a reproduction got is told by digests and numbers; a gap is explained by facts, the most telling first."""
 
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -158,6 +160,23 @@ def test_what_could_not_be_made_is_recorded_and_says_why() -> None:
     found = reproduction.failed("flights@v1.0.0", "weighbridge train: no rows", (), 2.0)
     assert (found.level, found.reaches(TOLERANCE)) == (RECORDED, False)
     assert "It could not be made again:\n  weighbridge train: no rows" in reproduce.text(found)
+
+
+def test_a_pipeline_that_can_not_run_is_told_with_its_last_words_and_facts(
+    project: Path, release: Callable[..., Any], tmp_path: Path
+) -> None:
+    """The example's commit has no Snakefile; its environment has two distributions, this one many."""
+    release("1.0.0")
+    told: list[str] = []
+    before = subprocess.run(["git", "status", "--porcelain", "--ignored"], cwd=project, capture_output=True, check=True)
+    found = reproduce.reproduce(project, "latest", reproduce.Options(cores=1, keep=tmp_path / "kept"), told.append)
+    after = subprocess.run(["git", "status", "--porcelain", "--ignored"], cwd=project, capture_output=True, check=True)
+    assert (found.level, found.files) == (RECORDED, ())
+    assert "Snakefile" in found.problem
+    assert "Snakefile" in (tmp_path / "kept/reproduce.log").read_text()
+    assert "library numpy" in [one.what for one in found.facts]
+    assert any("--rebuild-environment" in line for line in told)
+    assert after.stdout == before.stdout
 
 
 def test_json_has_all_of_it(altered: Alter) -> None:

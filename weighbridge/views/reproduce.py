@@ -81,6 +81,8 @@ def reproduce(root: Path, ref: str, options: Options, say: Say) -> reproduction.
         cores = str(options.cores) if options.cores else "all"
         problem = _run(_command(recorded, python, cores), place, _variables(recorded, place, python), folder, say)
         wall = time.monotonic() - started
+        if options.keep:
+            say(f"kept: {folder}, with {_LOG}")
         if problem:
             differing = reproduction.environment(recorded.environment, machine.environment(place / paths.LOCK))
             return reproduction.failed(str(release.tag), problem, () if options.rebuild else differing, wall)
@@ -128,8 +130,9 @@ def _lay_out(root: Path, folder: Path, recorded: Manifest, say: Say) -> Path:
     place = checkouts.check_out(root, folder, recorded.code.commit, [previous] if previous else [])
     checkouts.isolate(place)
     pointers = [(place / paths.RAW_POINTER).read_bytes()] if (place / paths.RAW_POINTER).is_file() else []
-    wanted = [content.pointer_address(pointer) for pointer in pointers] + _needed_of(root, previous)
-    brought = checkouts.lend(root, place, [address for address in wanted if address])
+    named = [*(content.pointer_address(pointer) for pointer in pointers), *_needed_of(root, previous)]
+    wanted = [address for address in named if address]
+    brought = checkouts.lend(root, place, wanted) if wanted else frozenset()
     if pointers and content.pointer_address(pointers[0]) in brought:
         content.materialise(place, pointers[0], place / paths.RAW)
         raw = recorded.data.raw
@@ -286,6 +289,7 @@ def text(outcome: reproduction.Outcome) -> str:
     lines = [f"{outcome.release}: {outcome.level}", ""]
     if outcome.problem:
         lines += ["It could not be made again:", *(f"  {line}" for line in outcome.problem.splitlines()), ""]
+        lines.append("With --keep FOLDER its logs stay.")
     else:
         total = outcome.compared_files + sum(one.what.startswith("bundle: ") for one in outcome.files)
         lines.append(f"bundle: {outcome.compared_files} of {total} files have the recorded SHA-256")
