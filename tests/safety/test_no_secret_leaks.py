@@ -78,6 +78,16 @@ def test_configuration_that_carries_it_stops_before_any_job(place: str, fresh: P
     assert holding(fresh.root, SECRET, ("config/config.yaml",)) == []
 
 
+@pytest.mark.parametrize("option", [f"note={SECRET}", "api_key=hunter2hunter2"])
+def test_a_secret_on_the_command_line_is_refused_before_snakemake_logs_it(option: str, fresh: Project) -> None:
+    secret = option.partition("=")[2]
+    done = fresh.attempt("snakemake", "--cores", "1", "--config", option)
+    assert done.code != 0
+    assert "looks like a secret" in done.text
+    assert secret not in done.text
+    assert holding(fresh.root, secret) == []
+
+
 def test_an_address_with_a_password_is_released_without_it(finished: Project) -> None:
     finished.git("tag", "--delete", FIRST)
     finished.git("remote", "add", "origin", f"https://grace:{SECRET[5:]}@example.org/small.git")
