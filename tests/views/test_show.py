@@ -14,7 +14,7 @@ from strategies import SLOW_TO_SHRINK, manifests
 
 from weighbridge import documents, formats
 from weighbridge.errors import RecordError, SettingsError, SetupError
-from weighbridge.manifest import Manifest
+from weighbridge.manifest import Manifest, RunRecord
 from weighbridge.views import reference, show
 
 Make = Callable[..., Any]
@@ -56,6 +56,17 @@ def test_text_of_a_run_has_its_validation_metrics(project: Path, run: Make) -> N
     text = show.text(reference.resolve(project, run(auc=0.7123)))
     assert re.search(r"roc_auc +0\.7123", text)
     assert "model.skops" in text
+
+
+def test_text_says_what_a_run_was_taken_over_from(project: Path, run: Make) -> None:
+    identity = run()
+    path = project / "results/runs/boosting/0/run.yaml"
+    record = documents.read_record(path, RunRecord)
+    origin = {"resumed_from": "step 12, SHA-256 ab", "restored_from": "5e4b" * 16}
+    training = msgspec.structs.replace(record.training, **origin)
+    documents.write_record(path, msgspec.structs.replace(record, training=training))
+    shown = show.text(reference.resolve(project, identity))
+    assert "went on from step 12, restored from the record 5e4b5e4b5e4b" in shown
 
 
 def test_metrics_of_an_earlier_run_in_the_same_place_are_not_shown(project: Path, run: Make) -> None:

@@ -210,7 +210,9 @@ def _origin(m: Manifest) -> Rows:
 
 def _training(training: Training, seed: int) -> str:
     wall, cpu, memory = training.wall_seconds, training.cpu_seconds, training.peak_memory_mib
-    return f"{wall:.1f} s, {cpu:.1f} s of processor, {memory:.0f} MiB at the peak, seed {seed}"
+    resumed = f", went on from {training.resumed_from.partition(',')[0]}" if training.resumed_from else ""
+    restored = f", restored from the record {training.restored_from[:12]}" if training.restored_from else ""
+    return f"{wall:.1f} s, {cpu:.1f} s of processor, {memory:.0f} MiB at the peak, seed {seed}{resumed}{restored}"
 
 
 def _run(run: RunRecord, folder: Path | None) -> Iterator[tuple[str, Rows]]:
