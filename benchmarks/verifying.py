@@ -9,7 +9,7 @@ library, which nobody who verifies anything can do without.
 The release is a real one, of the small project of the tests, whose pipeline runs first; then a file of 1 GiB is put
 into its bundle, and all that names the bundle is made anew. Nothing may fail, and the bundle must be proved.
 
-Files are read from the disk's cache in memory where they fit: a slow disk would hide what else the command does.
+The bundle is read from the disk each time, by both: who verifies a release has seldom just read it.
 """
 
 import hashlib
@@ -20,6 +20,7 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ import msgspec
 from benchmarks.measure import ROOT, Figure, environment, finish, interleaved, output_of
 from weighbridge.digest import folder_entries, sha256_file, sha256_folder
 from weighbridge.registry import cache
+from weighbridge.registry.addresses import md5_file
 
 HASHING_GOAL = 0.9
 VERIFYING_GOAL = 1.5
@@ -43,17 +45,19 @@ def main() -> None:
     sys.path.insert(0, str(ROOT / "tests"))
     with tempfile.TemporaryDirectory(prefix="weighbridge-verify-") as folder:
         root = _release(Path(folder))
-        weights = root / "models/small" / _WEIGHTS
+        weights, *others = _objects(root)
         by_library, ours = interleaved(
-            _REPEATS, lambda: _seconds(_by_library, weights), lambda: _seconds(sha256_file, weights)
+            _REPEATS, lambda: _seconds(_by_library, [weights]), lambda: _seconds(sha256_file, [weights])
         )
-        hashing = statistics.median(by_library) / statistics.median(ours)
-        files = sorted((root / "models/small").iterdir())
         once, verified = interleaved(
-            _REPEATS, lambda: sum(_seconds(_by_library, file) for file in files), lambda: _verify(root)
+            _REPEATS,
+            lambda: _seconds(_by_library, _forgotten(weights, *others)),
+            lambda: _verify(root, weights, *others),
         )
     read, took = statistics.median(once), statistics.median(verified)
-    print(f"  1 GiB: read and hashed once in {read:.2f} s, verified in {took:.2f} s")
+    hashing = statistics.median(by_library) / statistics.median(ours)
+    print(f"  1 GiB from the disk: read and hashed once in {read:.2f} s, verified in {took:.2f} s")
+    print(f"  1 GiB in memory: hashed in {statistics.median(ours):.2f} s")
     finish(
         Figure("verify_by_one_reading", took / read, VERIFYING_GOAL),
         Figure("hashing_by_file_digest", hashing, HASHING_GOAL, at_least=True),
@@ -94,14 +98,32 @@ def _by_library(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _seconds(digest: Any, path: Path) -> float:
+def _objects(root: Path) -> list[Path]:
+    """Return the bundle's files in DVC's cache, the largest first."""
+    held = cache.of(root)
+    files = (root / "models/small").iterdir()
+    return sorted((held.path(md5_file(file)) for file in files), key=lambda file: -file.stat().st_size)
+
+
+def _forgotten(*files: Path) -> list[Path]:
+    """Let the system forget what it has of the files in memory, as after a night; return them."""
+    for file in files:
+        with file.open("rb") as stream:
+            os.fsync(stream.fileno())
+            os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    return list(files)
+
+
+def _seconds(digest: Callable[[Path], str], files: list[Path]) -> float:
     started = time.perf_counter()
-    digest(path)
+    for file in files:
+        digest(file)
     return time.perf_counter() - started
 
 
-def _verify(root: Path) -> float:
+def _verify(root: Path, *files: Path) -> float:
     """Return how long the command takes, once it is seen to prove the bundle and to refuse nothing."""
+    _forgotten(*files)
     command = [shutil.which("weighbridge") or "weighbridge", "verify", _TAG, "--json"]
     started = time.perf_counter()
     text = output_of(command, root, environment(ROOT))
