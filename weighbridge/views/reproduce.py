@@ -6,18 +6,12 @@ installed runs the commit's own engine and the project's own code, so reproduce 
 """
 
 import contextlib
-import os
-import re
-import signal
-import subprocess
 import sys
 import tempfile
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import FrameType
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple
 
 import msgspec
 
@@ -27,25 +21,15 @@ from weighbridge.errors import RecordError, SettingsError, SetupError, Weighbrid
 from weighbridge.evidence import reproduction
 from weighbridge.manifest import Manifest
 from weighbridge.registry import checkouts, content, releases
-from weighbridge.views import reference
+from weighbridge.views import pipeline, reference
 from weighbridge.views.columns import short, words
 
 Say = Callable[[str], None]
 
 _TARGET = "judge"
 _LOG = "reproduce.log"
-_LAST_LINES = 15
-_PATIENCE_SECONDS = 10.0
-_PAUSE_SECONDS = 1.0
 _DIGEST_LENGTH = 64
 _MOST = 12
-_STEP = re.compile(r"(\d+) of (\d+) steps \(\d+%\) done")
-_TOTAL = re.compile(r"total +(\d+)")
-_JOB = re.compile(r"(?:Job \d+|Message): (.+)")
-# What would lead Git, Snakemake or Python elsewhere than into the new folder.
-_LEFT_OUT = re.compile(r"GIT_(?!CONFIG)|SNAKEMAKE_|PYTHON|VIRTUAL_ENV$|DVC_")
-# Numbers of devices mean something else on another machine.
-_OWN_VARIABLES = {"CUDA_VISIBLE_DEVICES"}
 
 
 class Options(NamedTuple):
@@ -74,12 +58,13 @@ def reproduce(root: Path, ref: str, options: Options, say: Say) -> reproduction.
     started = time.monotonic()
     release = reference.release(root, ref)
     recorded = releases.manifest_of(root, release)
-    with _folder(options.keep) as folder, _terminated():
+    with _folder(options.keep) as folder, pipeline.terminated():
         say(f"{release.tag}: made from commit {recorded.code.commit[:12]}, in {folder}")
         place = _lay_out(root, folder / "project", recorded, say)
         python = _python(recorded, place, folder, options, say)
         cores = str(options.cores) if options.cores else "all"
-        problem = _run(_command(recorded, python, cores), place, _variables(recorded, place, python), folder, say)
+        variables = pipeline.variables(recorded, place, python)
+        problem = pipeline.run(_command(recorded, python, cores), place, variables, folder / _LOG, say)
         wall = time.monotonic() - started
         if options.keep:
             say(f"kept: {folder}, with {_LOG}")
@@ -104,24 +89,6 @@ def _folder(keep: Path | None) -> Iterator[Path]:
     if used:
         raise SettingsError(f"--keep {keep}: found files there; expected an empty folder, or none")
     yield keep.resolve()
-
-
-@contextlib.contextmanager
-def _terminated() -> Iterator[None]:
-    """Let a SIGTERM end what is within as an error does, so that it leaves nothing behind."""
-
-    def leave(number: int, _frame: FrameType | None) -> NoReturn:
-        sys.exit(128 + number)
-
-    try:
-        before = signal.signal(signal.SIGTERM, leave)
-    except ValueError:  # not in the main thread, where no signal arrives
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _lay_out(root: Path, folder: Path, recorded: Manifest, say: Say) -> Path:
@@ -186,78 +153,6 @@ def _command(recorded: Manifest, python: Path, cores: str) -> list[str]:
     # An engine of before reuse was there knows no such key, and takes over nothing. Snakemake reads "false" as text.
     anew = ["--config", "reuse=False"] if "reuse" in settings else []
     return [str(python), "-m", "snakemake", _TARGET, "--cores", cores, "--nocolor", *anew]
-
-
-def _variables(recorded: Manifest, place: Path, python: Path) -> dict[str, str]:
-    """Return the variables to run under: the user's own, and those that change results as they were recorded."""
-    fixed = set(machine.VARIABLES) - _OWN_VARIABLES
-    kept = {key: value for key, value in os.environ.items() if not _LEFT_OUT.match(key) and key not in fixed}
-    then = {key: value for key, value in recorded.environment.variables.items() if key in fixed}
-    path = os.pathsep.join([str(python.parent), os.environ.get("PATH", os.defpath)])
-    return kept | then | {"PATH": path, "PYTHONPATH": str(place), "DVC_NO_ANALYTICS": "1"}
-
-
-def _run(command: list[str], place: Path, variables: Mapping[str, str], folder: Path, say: Say) -> str:
-    """Run the pipeline, telling how far it is; return why it failed, with its last words, or nothing."""
-    last: deque[str] = deque(maxlen=_LAST_LINES)
-    own: list[str] = []
-    with (folder / _LOG).open("w", encoding="utf-8") as log, _started(command, place, variables) as process:
-        done = "0"
-        assert process.stdout is not None  # noqa: S101 - it is a pipe, which mypy can't know
-        for line in process.stdout:
-            log.write(line)
-            text = line.rstrip()
-            if step := _STEP.search(text):
-                done = f"{step[1]} of {step[2]}"
-            elif total := _TOTAL.fullmatch(text):
-                done = f"0 of {total[1]}"
-            elif job := _JOB.fullmatch(text):
-                say(f"[{done}] {job[1]}")
-            if text:
-                last.append(text)
-            if re.match(r"weighbridge \w+: ", text) and text not in own:
-                own.append(text)
-        code = process.wait()
-    if code == 0:
-        return ""
-    return "\n".join(own) or "\n".join([f"the pipeline ended with exit code {code}; its last lines:", *last])
-
-
-@contextlib.contextmanager
-def _started(command: list[str], place: Path, variables: Mapping[str, str]) -> Iterator["subprocess.Popen[str]"]:
-    """Start a process that leads a group of its own, and see to it that none of the group is left."""
-    process = subprocess.Popen(  # noqa: S603 - a list of arguments, no shell
-        command,
-        cwd=place,
-        env=dict(variables),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        encoding="utf-8",
-        errors="replace",
-        start_new_session=True,
-    )
-    with process:
-        try:
-            yield process
-        except BaseException:
-            _end(process)
-            raise
-
-
-def _end(process: "subprocess.Popen[str]") -> None:
-    """End a process and its group, and wait for them: their folder is about to be removed."""
-    for number in (signal.SIGTERM, signal.SIGKILL):  # the second one for whoever of the group is left
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, number)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(_PATIENCE_SECONDS)
-    deadline = time.monotonic() + _PAUSE_SECONDS
-    with contextlib.suppress(ProcessLookupError):
-        while time.monotonic() < deadline:
-            os.killpg(process.pid, 0)
-            time.sleep(_PAUSE_SECONDS / 20)
 
 
 def _made(place: Path, recorded: Manifest) -> reproduction.Made:
