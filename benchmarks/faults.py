@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks import killing
+from benchmarks import killing, survival
 from benchmarks.measure import ROOT, Figure, finish
 
 SURVIVED_GOAL = 1.0
@@ -80,7 +80,7 @@ def _patterns(small: Any, made: Any, calm: Any, folder: Path) -> list[killing.Co
     changed.commit("Regularise more")
     calm_too = small.copy(changed, folder / "calm-too")
     calm_too.snakemake()
-    first, second = (killing.content_of(project.root, _NAME) for project in (calm, calm_too))
+    first, second = (survival.content_of(project.root, _NAME) for project in (calm, calm_too))
     return [killing.Copy(made, first), killing.Copy(measured, first), killing.Copy(changed, second)]
 
 

@@ -1,7 +1,6 @@
-"""Kills at random instants of a real pipeline, and what has to hold after each: for the benchmark and for CI."""
+"""Kills at random instants of a real pipeline, for the benchmark and for CI; `survival` says what has to hold."""
 
 import contextlib
-import functools
 import math
 import os
 import random
@@ -11,14 +10,11 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import psutil
 
-from weighbridge import documents, manifest, paths
-from weighbridge.digest import sha256_file
-from weighbridge.errors import WeighbridgeError
-from weighbridge.registry import addresses, auditing, releases, storage
+from benchmarks import survival
 
 GROUP, HEAD, CHILD, TERMINATE, INTERRUPT = "kill all", "kill the head", "kill a child", "SIGTERM", "Ctrl-C"
 WAYS = (GROUP, HEAD, CHILD, TERMINATE, INTERRUPT)
@@ -28,16 +24,6 @@ _LATE_SHARE = 1 / 3
 _LATE_SECONDS = 2.5
 _PATIENCE_SECONDS = 300.0
 _POLL_SECONDS = 0.02
-_RECORDS: dict[str, type[Any]] = {
-    "results/raw.yaml": manifest.Raw,
-    "data/processed/profile.yaml": manifest.DataSection,
-    "results/runs/*/*/run.yaml": manifest.RunRecord,
-    "results/runs/*/*/validation.yaml": manifest.Evaluation,
-    "results/package.yaml": manifest.Packaged,
-    "results/weighing/weighing.yaml": manifest.Weighing,
-    "results/verdict.yaml": manifest.Verdict,
-    "results/release.yaml": manifest.Released,
-}
 
 
 class Folder(Protocol):
@@ -165,77 +151,6 @@ def _works_in(process: psutil.Process, root: Path) -> bool:
     return False
 
 
-def broken(root: Path, name: str) -> list[str]:
-    """Return what isn't as it must be at any instant, whatever was killed: damaged records, tags without their data.
-
-    Args:
-        root: the project's root.
-        name: the model's name.
-    """
-    found = [f"ledger: {finding.path}: {finding.said}" for finding in auditing.audit(root).findings]
-    for pattern, kind in _RECORDS.items():
-        for path in root.glob(pattern):
-            found += _complaints(str(path.relative_to(root)), functools.partial(_read, path, kind))
-    made = releases.releases(root, name)
-    contents = [release.notes.content_sha256 for release in made]
-    if len(set(contents)) != len(contents):
-        found.append(f"the same content has two versions: {', '.join(str(release.tag) for release in made)}")
-    for release in made:
-        found += _complaints(str(release.tag), functools.partial(_whole, root, release))
-    return found
-
-
-def _complaints(what: str, check: Callable[[], Sequence[str]]) -> list[str]:
-    try:
-        return [f"{what}: {problem}" for problem in check()]
-    except WeighbridgeError as problem:
-        return [f"{what}: {problem}"]
-
-
-def _read(path: Path, kind: type[Any]) -> Sequence[str]:
-    """Complain of a record that its reader doesn't take; one that is gone meanwhile is no fault."""
-    try:
-        documents.read_record(path, kind)
-    except WeighbridgeError:
-        if path.exists():
-            raise
-    return ()
-
-
-def _whole(root: Path, release: releases.Release) -> list[str]:
-    """Complain of a release whose manifest has gaps, or whose data isn't in the cache, whole."""
-    found = list(manifest.missing_fields(releases.manifest_of(root, release)))
-    pointers = (paths.RAW_POINTER, paths.PROCESSED_POINTER, paths.PREDICTIONS_POINTER, paths.pointer(release.name))
-    with storage.opened(root) as store:
-        for pointer in pointers:
-            text = releases.blob(root, release.commit, pointer.as_posix())
-            address = addresses.parse_pointer(text, str(pointer))[0]
-            whole = store.is_sound(address) and all(store.is_sound(one) for one in store.files(address).values())
-            found += [] if whole else [f"the cache lacks part of {pointer}"]
-    return found
-
-
-def unfinished(root: Path, name: str, expected: str) -> list[str]:
-    """Return what a pipeline that has ended by itself left undone: it must be the release of *expected* content."""
-    made = releases.releases(root, name)
-    found = [] if made else ["no release"]
-    found += [f"{made[-1].tag} has other content"] if made and made[-1].notes.content_sha256 != expected else []
-    for path in root.glob("results/runs/*/*/run.yaml"):
-        record = documents.read_record(path, manifest.RunRecord)
-        lost = [entry.path for entry in record.files if sha256_file(path.parent / entry.path) != entry.sha256]
-        found += [f"{path.parent.relative_to(root)}/{file}: not as recorded" for file in lost]
-    for command in (["git", "fsck", "--strict"], ["git", "status", "--porcelain", "--", "data", "models", "runs"]):
-        done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
-        strange = [line for line in done.stdout.splitlines() if "/." in line and ".gitignore" not in line]
-        found += strange if not done.returncode else [done.stderr]
-    return found
-
-
-def content_of(root: Path, name: str) -> str:
-    """Return the digest of the newest release's bundle."""
-    return releases.releases(root, name)[-1].notes.content_sha256
-
-
 class Tally:
     """What a series of kills came to: how many, of which kinds, in which stages, and what went wrong after which."""
 
@@ -288,12 +203,12 @@ def series(
         if struck.code is None:
             tally.ways[kill.way] += 1
             tally.stages.update(struck.stages)
-            problems = broken(project.root, name)
+            problems = survival.broken(project.root, name)
             said = f"{kill.way} in {', '.join(struck.stages)}"
         else:
             wait_for_orphans(project.root)
             failed = [f"ended with exit code {struck.code}: {struck.text[-2000:]}"] if struck.code else []
-            problems = failed or broken(project.root, name) + unfinished(project.root, name, expected)
+            problems = failed or survival.broken(project.root, name) + survival.unfinished(project.root, name, expected)
             tally.finished, copy = tally.finished + 1, None
             said = "ended by itself"
         tally.note(problems)
