@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from small_project import Done, Project
 
+from weighbridge import paths
+
 pytestmark = pytest.mark.slow
 
 Change = Callable[[Project], object]
@@ -122,7 +124,16 @@ def test_rows_are_refused(case: str, finished: Project) -> None:
 
 def leftovers(project: Project) -> list[str]:
     """Return files that a stage began and did not finish; caches and what others write there don't count."""
-    known = {".gitignore", ".addresses.json", ".imports.json", ".snakemake_timestamp"}
+    lasting = (
+        paths.ADDRESSES,
+        paths.IMPORTS,
+        paths.LEDGER_INDEX,
+        paths.LEDGER_SEEN,
+        paths.RUNNING,
+        paths.STAGE_LOCKS,
+        paths.ADOPTED,
+    )
+    known = {".gitignore", ".snakemake_timestamp", *(path.name for path in lasting)}
     folders = [project.root / name for name in ("data", "results", "models", "runs")]
     return [path.name for folder in folders for path in folder.rglob(".*") if path.name not in known]
 
