@@ -52,6 +52,7 @@ def main() -> None:
     weighbridge log                  releases and runs
     weighbridge show latest          all that is known of a release
     weighbridge diff v1.0.0 v1.1.0   what changed between two
+    weighbridge reproduce v1.0.0     make it again elsewhere, and compare each file
     """
 
 
