@@ -12,6 +12,8 @@ from weighbridge import documents, paths
 from weighbridge.data import tables
 from weighbridge.digest import sha256_file
 from weighbridge.manifest import Manifest
+from weighbridge.verification.steps import PROVED, UNPROVED, Step
+from weighbridge.views import verify
 
 pytestmark = pytest.mark.slow
 
@@ -117,6 +119,15 @@ def test_an_own_metric_chooses_and_is_judged_with_an_interval(own: Project, tmp_
     assert pays.verdict == "pass"
     assert pays.bound is not None
     assert measured.low < pays.bound < measured.value
+
+
+def test_an_own_metric_is_no_code_that_verification_runs(own: Project) -> None:
+    *steps, _ = verify.run(own.root, "v1.0.0", None, None)
+    found = {step.name: (step.verdict, step.said) for step in steps if isinstance(step, Step)}
+    code = "the project's own code, which isn't run here"
+    assert found["metrics"] == (UNPROVED, f"profit, mcc: {code}")
+    assert found["gates"] == found["version"] == (UNPROVED, f"the metrics profit, mcc are {code}")
+    assert found["model"][0] == found["card"][0] == PROVED
 
 
 def test_a_change_of_its_code_measures_again_and_trains_nothing(own: Project, tmp_path: Path) -> None:

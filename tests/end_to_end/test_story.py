@@ -8,6 +8,8 @@ from small_project import Project
 
 from weighbridge import documents
 from weighbridge.manifest import GateResult, Verdict
+from weighbridge.verification.steps import PROVED, Step
+from weighbridge.views import verify
 
 pytestmark = pytest.mark.slow
 
@@ -83,3 +85,9 @@ def test_the_story(tmp_path: Path) -> None:
     story.approve(project)
     project.snakemake()
     assert newest(project) == "flights@v2.0.0"
+
+    for tag in project.tags():
+        *steps, _ = verify.run(project.root, tag, None, None)
+        doubtful = {step.name: step.said for step in steps if isinstance(step, Step) and step.verdict != PROVED}
+        lacking = {"signature", "model signature", *(["approvals"] if tag == "flights@v2.0.0" else [])}
+        assert set(doubtful) == lacking, doubtful

@@ -158,6 +158,21 @@ def no_sources(found: dict[str, Any]) -> None:
     found["code"]["sources"][0]["sha256"] = "0" * 64
 
 
+def approved(**changes: str) -> Edit:
+    """Return an edit that names an approval of this bundle, or of another."""
+
+    def edit(found: dict[str, Any]) -> None:
+        about = {
+            "content_sha256": found["artifacts"]["content_sha256"],
+            "gates_sha256": found["gates"]["gates_sha256"],
+            "test_sha256": found["performance"]["test"]["test_sha256"],
+        }
+        words = {"approver": "Eve <eve@example.org>", "approves": ["all"], "reason": "", "when": "2024-01-01T00:00:00Z"}
+        found["gates"]["approvals"] = [about | words | changes]
+
+    return edit
+
+
 FORGERIES: dict[str, tuple[Edit, str, str]] = {
     "another gate's value": (gate("ranks", value=0.99), "gates", "ranks.value: found 0.8"),
     "a gate left out": (other_gates(lambda results: results[:5] + results[6:]), "gates", "not on record, found"),
@@ -190,6 +205,10 @@ FORGERIES: dict[str, tuple[Edit, str, str]] = {
         put("artifacts", "files", 0, "sha256", value="0" * 64), "bundle", "don't make up the bundle",
     ),
     "another bundle": (put("artifacts", "dvc", value=f"{'0' * 32}.dir"), "bundle", "the manifest says 0000000000"),
+    "an approval that nobody gave": (approved(), "approvals", "eve@example.org.yaml: the commit has no such approval"),
+    "an approval of another bundle": (approved(content_sha256="0" * 64), "approvals", "is of another bundle, gates or"),
+    "an approval under other gates": (approved(gates_sha256="0" * 64), "approvals", "the gates changed since"),
+    "an approval of no person": (approved(approver="Eve"), "approvals", "found the approver 'Eve', expected"),
     "an empty field": (put("card", "limitations", value=" "), "manifest", "the manifest lacks card.limitations"),
 }  # fmt: skip
 

@@ -42,7 +42,9 @@ def _theirs(subject: Subject, approval: Approval, *, by_another: bool) -> None:
     )
     changed = about.unlike(approval)
     if approval.content_sha256 != about.content_sha256 or changed:
-        raise RecordError(f"the approval of {person} is of another bundle, gates or rows {changed}".rstrip())
+        raise RecordError(
+            f"the approval of {person} is of another bundle, gates or rows; {changed or 'ask for one of these'}"
+        )
     path = approvals.path(approval.content_sha256, person.email)
     content = subject.source(path)
     if content is None:
