@@ -146,8 +146,10 @@ def _sweep(root: Path) -> None:
     """Remove files and folders that were being written; never anything among the raw data."""
     folders = [folder for pattern in _SWEPT for folder in root.glob(pattern) if folder != root / paths.RAW]
     folders += [Path(name) for name, _, _ in os.walk(root / "results")]
+    top = root.resolve()
     for folder in folders:
-        if not folder.is_dir() or folder.is_symlink():
+        # Nothing is removed through a link, which a commit may have brought.
+        if not folder.is_dir() or folder.resolve() != top / folder.relative_to(root):
             continue
         for path in folder.iterdir():
             if _TEMPORARY.fullmatch(path.name):

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from small_project import Project
 
-from weighbridge import links
+from weighbridge import links, running
 from weighbridge.errors import SetupError
 
 FOLDERS = ("results", "logs", "models", "data", "runs", "approvals", "data/raw", "data/processed", "models/small")
@@ -48,6 +48,23 @@ def test_many_links_are_not_all_listed(tmp_path: Path) -> None:
         (tmp_path / "results" / str(number)).symlink_to("/")
     with pytest.raises(SetupError, match="and 4 more"):
         links.refuse(tmp_path, "small")
+
+
+@pytest.mark.parametrize("place", ["results", "models", "models/small", "data", "data/processed", "approvals"])
+def test_what_a_killed_run_left_is_not_swept_away_through_a_link(place: str, tmp_path: Path) -> None:
+    root, outside = tmp_path / "project", tmp_path / "outside"
+    left = ".draft-abcd1234"
+    for folder in (outside, outside / "processed", outside / "small", root / ".snakemake/locks", root / "logs"):
+        folder.mkdir(parents=True)
+        (folder / left).write_text("half")
+    (root / ".snakemake/locks/0.output.lock").touch()
+    (root / place).parent.mkdir(parents=True, exist_ok=True)
+    (root / place).symlink_to(outside)
+    (root / "runs/0a").mkdir(parents=True)
+    (root / "runs/0a" / left).write_text("half")
+    running._sweep(root)
+    assert not (root / "runs/0a" / left).exists(), "what is our own is swept away"
+    assert sorted(path.name for path in outside.rglob("*") if path.is_file()) == [left] * 3
 
 
 @pytest.mark.slow
