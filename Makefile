@@ -56,4 +56,4 @@ bench: $(INSTALLED)
 	for name in $$(python -m benchmarks); do python -m benchmarks.$$name || exit 1; done
 
 clean:
-	rm -rf results logs models/plots models/metrics.yaml .snakemake
+	rm -rf results logs models/plots models/metrics.yaml models/predictions.parquet .snakemake
