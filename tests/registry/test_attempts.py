@@ -16,6 +16,7 @@ from ledger_records import rejected
 from weighbridge import paths
 from weighbridge.errors import DataError, ReleaseRefused
 from weighbridge.registry import attempts, ledger, processes
+from weighbridge.registry.markers import Marker, running
 
 ROOT = Path(__file__).parents[2]
 SECRET = "ghp_" + "a1B2" * 9
@@ -58,7 +59,7 @@ def start(root: Path, body: str, *options: object) -> subprocess.Popen[bytes]:
 
 def test_a_stage_that_ends_well_leaves_nothing(tmp_path: Path) -> None:
     with attempts.recorded(tmp_path, "train", "boosting", 0):
-        (open_one,) = attempts.running(tmp_path)
+        (open_one,) = running(tmp_path)
         assert open_one.job == ("train", "boosting", 0)
         assert processes.is_alive(open_one.process)
     assert markers(tmp_path) == []
@@ -130,7 +131,7 @@ def test_a_killed_stage_is_found_with_the_end_of_its_log_and_recorded_once(tmp_p
     assert attempts.close_dead(tmp_path) == 0, "it still runs"
     process.kill()
     process.wait()
-    (left,) = attempts.running(tmp_path)
+    (left,) = running(tmp_path)
     assert attempts.close_dead(tmp_path) == 1
     assert attempts.close_dead(tmp_path) == 0
     (record,) = on_record(tmp_path)
@@ -161,7 +162,7 @@ def test_a_process_that_is_dead_and_not_waited_for_is_gone(tmp_path: Path) -> No
 
 def altered(root: Path, **process: object) -> Path:
     """Leave a marker whose process is this one, but for what is given."""
-    marker = attempts.Marker(
+    marker = Marker(
         attempt="0123456789abcdef", stage="train", process=processes.own(), when="2026-01-31T12:00:00Z",
         candidate="boosting", seed=0,
     )  # fmt: skip

@@ -8,7 +8,6 @@ marker stays, and the next start finds that its process is gone.
 import contextlib
 import os
 import platform
-import re
 import signal
 import sys
 import threading
@@ -22,8 +21,8 @@ import msgspec
 
 from weighbridge import documents, paths
 from weighbridge.errors import RecordError, ReleaseRefused, WeighbridgeError
-from weighbridge.registry import ledger, processes, records
-from weighbridge.registry.processes import Process
+from weighbridge.registry import ledger, markers, processes, records
+from weighbridge.registry.markers import Marker
 
 UNKNOWN = "unknown"
 _LINES = 20
@@ -33,8 +32,6 @@ _ERROR_LENGTH = 2000
 _JOB_VARIABLES = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID")
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 _CODE_OF_SIGNAL = 128
-# The marker of an attempt, and the same once a process has taken it upon itself to close it.
-_FILE = re.compile(r"([0-9a-f]{16})(?:\.(\d+)-(\d+))?\.json")
 
 
 class Cancelled(SystemExit):
@@ -43,24 +40,6 @@ class Cancelled(SystemExit):
     def __init__(self, number: int) -> None:
         super().__init__(_CODE_OF_SIGNAL + number)
         self.signal = signal.Signals(number).name
-
-
-class Marker(msgspec.Struct, frozen=True, kw_only=True):
-    """A stage that runs: which, by which process, since when, and the log that it writes to."""
-
-    attempt: str
-    stage: str
-    process: Process
-    when: str
-    candidate: str | None = None
-    seed: int | None = None
-    cluster_job: str | None = None
-    log: str | None = None
-
-    @property
-    def job(self) -> tuple[str, str | None, int | None]:
-        """What is run: of two attempts at the same, only one can run at a time."""
-        return self.stage, self.candidate, self.seed
 
 
 @contextlib.contextmanager
@@ -210,12 +189,6 @@ def failed(root: Path, *, stage: str, error: BaseException) -> None:
         ledger.append(root, record | said | {"when": documents.utc_now()})
 
 
-def running(root: Path) -> tuple[Marker, ...]:
-    """Return the attempts that are open: they run, or were killed and are not on record yet."""
-    found = (_read(path) for path, _ in _markers(root))
-    return tuple(sorted((marker for marker in found if marker), key=lambda marker: (marker.when, marker.attempt)))
-
-
 def close_dead(root: Path, job: tuple[str, str | None, int | None] | None = None) -> int:
     """Put attempts on record whose processes are gone, and return how many those were.
 
@@ -225,30 +198,14 @@ def close_dead(root: Path, job: tuple[str, str | None, int | None] | None = None
         OSError: where the ledger can't be written; the markers stay.
     """
     closed = 0
-    for path, holder in _markers(root):
+    for path, holder in markers.every(root):
         if holder and processes.is_alive(holder):
             continue  # which closes it just now
-        marker = _read(path)
+        marker = markers.read(path)
         alive = marker and processes.is_alive(marker.process)
         gone = marker is None or alive is False or (alive is None and marker.job == job)
         closed += gone and _close_killed(root, path, marker)
     return closed
-
-
-def _markers(root: Path) -> Iterator[tuple[Path, Process | None]]:
-    """Yield each marker, and the process that has taken it upon itself to close it."""
-    folder = root / paths.ATTEMPTS
-    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        match = _FILE.fullmatch(path.name)
-        if match:
-            holder = msgspec.structs.replace(processes.own(), pid=int(match[2]), started=match[3]) if match[2] else None
-            yield path, holder
-
-
-def _read(path: Path) -> Marker | None:
-    with contextlib.suppress(OSError, msgspec.MsgspecError, UnicodeDecodeError):
-        return msgspec.json.decode(path.read_bytes(), type=Marker)
-    return None
 
 
 def _close_killed(root: Path, path: Path, marker: Marker | None) -> bool:

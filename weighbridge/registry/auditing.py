@@ -15,7 +15,7 @@ import msgspec
 from weighbridge import paths
 from weighbridge.digest import canonical_json
 from weighbridge.errors import SetupError
-from weighbridge.registry import attempts, audit_releases, git, ledger, ledger_book, records, releases
+from weighbridge.registry import audit_releases, git, ledger, ledger_book, markers, records, releases
 from weighbridge.registry.audit_releases import Carried
 from weighbridge.registry.findings import Finding
 from weighbridge.registry.ledger import Entry
@@ -207,7 +207,7 @@ def _unmade(root: Path, entries: Mapping[str, Entry]) -> Callable[[Mapping[str, 
         for record in all_records
         if record.get("kind") == records.ATTEMPT and record.get("stage") == "release"
     ]
-    open_since = [marker.when for marker in attempts.running(root) if marker.stage == "release"]
+    open_since = [marker.when for marker in markers.running(root) if marker.stage == "release"]
 
     def known(record: Mapping[str, Any]) -> bool:
         when = str(record.get("when"))

@@ -21,6 +21,7 @@ import msgspec
 from weighbridge.digest import canonical_json
 from weighbridge.errors import RecordError
 from weighbridge.registry import ledger_book, ledger_index, records
+from weighbridge.registry.ledger_rows import Row
 
 FOLDER = "runs"
 EVIDENCE = records.EVIDENCE
@@ -222,7 +223,7 @@ def heads(root: Path) -> tuple[str, ...]:
     return ledger_index.look(root).heads
 
 
-def rows(root: Path) -> list[ledger_index.Row]:
+def rows(root: Path) -> list[Row]:
     """Return what the index remembers of each record: enough for lists, and no proof of anything."""
     return ledger_index.look(root).rows()
 

@@ -7,7 +7,6 @@ audit doesn't look at it. It is written without a lock, whole, by rename: the la
 """
 
 import contextlib
-import hashlib
 import os
 import re
 import tempfile
@@ -20,31 +19,13 @@ from typing import Self
 import msgspec
 
 from weighbridge import paths
+from weighbridge.registry.ledger_rows import Row, parents_first, read
 
 _FORMAT = 1
 _NAME = re.compile(r"([0-9a-f]{64})\.json")
 _SHARD = re.compile(r"[0-9a-f]{2}")
 _YOUNG_NS = 2_000_000_000  # some file systems keep times by the second, or by two
 _ENOUGH = 128  # new records, or folders to list again, for which writing the index pays
-_NOTE_LENGTH = 300
-
-
-class Row(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What is remembered of one record; a *damaged* one has nothing but its name."""
-
-    digest: str
-    parents: tuple[str, ...] = ()
-    kind: str = ""
-    status: str = ""
-    run: str = ""
-    candidate: str = ""
-    seed: int | None = None
-    when: str = ""
-    stage: str = ""
-    note: str = ""
-    metrics: dict[str, float] = {}
-    attempt: str = ""
-    damaged: bool = False
 
 
 class _Shard(msgspec.Struct, frozen=True, array_like=True):
@@ -68,30 +49,6 @@ class _File(msgspec.Struct, frozen=True, array_like=True):
     body: bytes
 
 
-class _Said(msgspec.Struct, frozen=True, kw_only=True):
-    """The fields of a record that the index keeps."""
-
-    parents: tuple[str, ...]
-    kind: str = ""
-    status: str = ""
-    run: str = ""
-    candidate: str | None = None
-    seed: int | None = None
-    when: str = ""
-    stage: str = ""
-    metrics: dict[str, float] = {}
-    gates: tuple[str, ...] = ()
-    tag: str = ""
-    error: str = ""
-    attempt: str | None = None
-    from_: str = msgspec.field(name="from", default="")
-
-
-class _Parents(msgspec.Struct):
-    parents: tuple[str, ...] = ()
-
-
-_said = msgspec.json.Decoder(_Said)
 _rows = msgspec.msgpack.Decoder(list[Row])
 _body = msgspec.msgpack.Decoder(_Body)
 _file = msgspec.msgpack.Decoder(_File)
@@ -136,7 +93,7 @@ class Index:
         self._shards = kept | listed
         gone = {digest for name in before for digest in before[name] - self._digests(name)}
         new = [digest for name in listed for digest in sorted(listed[name].digests - before.get(name, frozenset()))]
-        rows = [_row(folder / digest[:2] / f"{digest}.json", digest) for digest in new]
+        rows = [read(folder / digest[:2] / f"{digest}.json", digest) for digest in new]
         if gone:
             rows = [*(row for row in self.rows() if row.digest not in gone), *rows]
             self._decoded, self._fresh = [], []
@@ -163,7 +120,7 @@ class Index:
         self._heads = (self._heads | new) - named - self._absent
         absent = {parent for parent in named if parent not in self._digests(parent[:2])}
         self._absent = (self._absent | absent) - new
-        self._fresh += _parents_first(rows)
+        self._fresh += parents_first(rows)
 
     def pack(self) -> bytes:
         """Return the index as its file has it."""
@@ -219,63 +176,3 @@ def _digests(shard: Path) -> Iterator[str]:
         match = _NAME.fullmatch(name)
         if match and name[:2] == shard.name:
             yield match[1]
-
-
-def _row(path: Path, digest: str) -> Row:
-    """Return what is to be remembered of a record; of a damaged one, the parents that can still be read."""
-    try:
-        content = path.read_bytes()
-    except OSError:
-        return Row(digest, damaged=True)
-    try:
-        said = _said.decode(content)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return Row(digest, parents=_parents(content), damaged=True)
-    whole = hashlib.sha256(content.removesuffix(b"\n")).hexdigest() == digest
-    return Row(
-        digest=digest,
-        parents=said.parents,
-        kind=said.kind,
-        status=said.status,
-        run=said.run,
-        candidate=said.candidate or said.run.rpartition("-")[0],
-        seed=said.seed,
-        when=said.when,
-        stage=said.stage,
-        note=_note(said),
-        metrics=said.metrics,
-        attempt=said.attempt or "",
-        damaged=not whole,
-    )
-
-
-def _note(said: _Said) -> str:
-    gates = ", ".join(said.gates)
-    origin = f"restored from {said.from_[:12]}" if said.from_ else ""
-    text = said.tag or (gates and f"fell short: {gates}") or said.error or origin
-    return " ".join(text.split())[:_NOTE_LENGTH]
-
-
-def _parents(content: bytes) -> tuple[str, ...]:
-    """Return a record's parents, whatever else it says: a damaged one must not keep a new one from being written."""
-    try:
-        return msgspec.json.decode(content, type=_Parents).parents
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return ()
-
-
-def _parents_first(rows: Iterable[Row]) -> list[Row]:
-    waiting: dict[str, Row] = {row.digest: row for row in rows}
-    done: dict[str, Row] = {}
-    for start in waiting:
-        pending = [start]
-        while pending:
-            row = waiting[pending[-1]]
-            # What an edited record names may lead back to itself.
-            parents = () if row.damaged else row.parents
-            before = [parent for parent in parents if parent in waiting and parent not in done]
-            if before:
-                pending.extend(before)
-            else:
-                done.setdefault(pending.pop(), row)
-    return list(done.values())

@@ -15,7 +15,7 @@ import msgspec
 from weighbridge import plan
 from weighbridge.errors import RecordError, WeighbridgeError
 from weighbridge.registry import git, ledger, releases
-from weighbridge.registry.ledger_index import Row
+from weighbridge.registry.ledger_rows import Row
 from weighbridge.views import log_compare, log_runs
 from weighbridge.views.columns import aligned
 from weighbridge.views.log_runs import Query, RunLine

@@ -15,7 +15,7 @@ from weighbridge.errors import RecordError, SettingsError, WeighbridgeError
 from weighbridge.evidence import catalogue
 from weighbridge.manifest import Evaluation
 from weighbridge.registry import records
-from weighbridge.registry.ledger_index import Row
+from weighbridge.registry.ledger_rows import Row
 
 _RANK = {records.TRAINED: 0, records.RESTORED: 1, records.EVALUATED: 2}
 _HIDDEN = {records.EVIDENCE}
