@@ -122,6 +122,7 @@ def test_locks_that_another_host_left_are_not_removed(root: Path) -> None:
     lock = _stale(root)
     with pytest.raises(SetupError, match=r"elsewhere.*'snakemake --unlock'"):
         running.hold(root)
+    running.hold(root, looking=True)  # as `snakemake --unlock` does
     assert lock.exists()
 
 

@@ -52,7 +52,7 @@ def hold(root: Path, *, looking: bool = False) -> None:
             stack.callback(os.close, descriptor)
             taken = _taken(descriptor, fcntl.LOCK_EX, 0 if looking else _PATIENCE_SECONDS)
             holder = os.pread(descriptor, 200, 0).decode(errors="replace").strip()
-            if taken:
+            if taken and not (looking and _is_elsewhere(holder)):
                 _put_in_order(root, holder)
             if taken and not looking:
                 _write_holder(descriptor)
@@ -108,8 +108,7 @@ def _put_in_order(root: Path, holder: str) -> None:
 
     killed = attempts.close_dead(root)
     locks = _stale_locks(root)
-    if locks and holder and f" on {platform.node()}," not in holder:
-        # Not every network file system tells one host of another's lock.
+    if locks and _is_elsewhere(holder):
         raise SetupError(
             f"a snakemake has left its locks here ({holder}); where it runs no more, 'snakemake --unlock' removes them"
         )
@@ -122,6 +121,11 @@ def _put_in_order(root: Path, holder: str) -> None:
         _sweep(root)
     words = "its locks and half-written files are removed" if not still else f"{still} runs on and is waited for"
     _say(f"the last snakemake here was killed; {words}, and its work goes on")
+
+
+def _is_elsewhere(holder: str) -> bool:
+    """Return whether another host held the folder last; not every network file system tells of that one's lock."""
+    return bool(holder) and f" on {platform.node()}," not in holder
 
 
 def _stale_locks(root: Path) -> list[Path]:
