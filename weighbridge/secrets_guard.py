@@ -9,6 +9,7 @@ more before it is tagged (:func:`refuse_values`).
 Nothing here tells a secret from its look alone with certainty; what is refused wrongly can be renamed.
 """
 
+import functools
 import os
 import re
 import sys
@@ -107,7 +108,12 @@ def _without_value(match: re.Match[str]) -> str:
 
 def _of_environment() -> tuple[str, ...]:
     """Return the values of secret variables, as they are and as an address would write them; the longest first."""
-    values = {value for name, value in os.environ.items() if is_secret_name(name) and name != _FOLDER}
+    return _secret_values(tuple(os.environ.items()))
+
+
+@functools.lru_cache(maxsize=1)
+def _secret_values(variables: tuple[tuple[str, str], ...]) -> tuple[str, ...]:
+    values = {value for name, value in variables if is_secret_name(name) and name != _FOLDER}
     lines = {line.strip() for value in values for line in (value, *value.splitlines())}
     found = {one for line in lines for one in (line, urllib.parse.quote(line, safe="")) if len(one) >= _SHORTEST}
     return tuple(sorted(found, key=lambda one: (-len(one), one)))

@@ -5,21 +5,17 @@ nothing, through the wrappers in which pickles travel: zip and tar archives, gzi
 Python objects. What can't be looked into counts as a find: a file that no one can judge has no place in a bundle.
 """
 
-import bz2
-import contextlib
-import functools
 import io
-import lzma
 import pickletools
 import re
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from weighbridge.errors import RecordError
+from weighbridge.registry import decompression
 
 _LOOKED_AT = 16 * 1024 * 1024
 """Bytes of a stream that are read at most; who hides code behind more is found by hiding it."""
@@ -223,55 +219,8 @@ def _untarred(stream: BinaryIO, head: bytes, depth: int) -> Iterator[str]:
 
 def _decompressed(stream: BinaryIO, head: bytes, depth: int) -> Iterator[str]:
     """Look behind a compression; what its damaged end leaves readable counts."""
-    for name, begins, reader in _compressions():
-        if begins(head):
-            stream.seek(0)
-            yield from _within(f"compressed by {name}", functools.partial(reader, stream), depth)
-
-
-_Reader = Callable[[BinaryIO, int], bytes]
-
-
-def _compressions() -> Iterator[tuple[str, Callable[[bytes], bool], _Reader]]:
-    yield "gzip", lambda head: head.startswith(b"\x1f\x8b"), lambda stream, size: _inflate(stream, size, 31)
-    yield "zlib", _begins_zlib, lambda stream, size: _inflate(stream, size, 15)
-    yield "joblib's zlib", lambda head: head.startswith(b"ZF0x"), _unjoblib
-    yield "bz2", lambda head: head.startswith(b"BZh"), _unbzip
-    yield "xz", lambda head: head.startswith((b"\xfd7zXZ\x00", b"\x5d\x00\x00")), _unxz
-
-
-def _begins_zlib(head: bytes) -> bool:
-    """Return whether two bytes are a header of RFC 1950, with a window and a check that fit."""
-    return len(head) > 1 and head[0] & 0x0F == 8 and head[0] >> 4 <= 7 and not int.from_bytes(head[:2]) % 31  # noqa: PLR2004 - by the RFC
-
-
-def _inflate(stream: BinaryIO, size: int, window: int) -> bytes:
-    return _stepwise(stream, size, lambda: zlib.decompressobj(window))
-
-
-def _unjoblib(stream: BinaryIO, size: int) -> bytes:
-    stream.seek(21)  # behind the mark and the length, as joblib before 0.10 wrote them
-    return _inflate(stream, size, 15)
-
-
-def _unbzip(stream: BinaryIO, size: int) -> bytes:
-    return _stepwise(stream, size, bz2.BZ2Decompressor)
-
-
-def _unxz(stream: BinaryIO, size: int) -> bytes:
-    return _stepwise(stream, size, lzma.LZMADecompressor)
-
-
-def _stepwise(stream: BinaryIO, size: int, make: Callable[[], Any]) -> bytes:
-    """Return up to *size* decompressed bytes, of all parts one behind the other: as much as there is before damage."""
-    found, left = bytearray(), b""
-    with contextlib.suppress(Exception):
-        part = make()
-        while len(found) < size and (block := left or stream.read(64 * 1024)):
-            found += part.decompress(block, size - len(found))
-            left = part.unused_data if part.eof else b""
-            part = make() if part.eof else part
-    return bytes(found)
+    for name, read in decompression.undone(stream, head):
+        yield from _within(f"compressed by {name}", read, depth)
 
 
 def _within(where: str, read: Callable[[int], bytes], depth: int) -> Iterator[str]:
