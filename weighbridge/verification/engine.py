@@ -5,6 +5,8 @@ from pathlib import Path
 import weighbridge
 from weighbridge.digest import sha256_file
 from weighbridge.errors import RecordError
+from weighbridge.manifest import Source
+from weighbridge.registry.addresses import is_plain
 from weighbridge.verification.steps import UnprovedError
 from weighbridge.verification.subject import Subject
 
@@ -18,7 +20,12 @@ def differs(subject: Subject, stage: str) -> int:
     own = [one for one in sources if stage in one.stages and one.path.startswith(_OURS)]
     if not own:
         return 1  # an earlier version, which names none
-    return sum(not (_HOME / one.path).is_file() or sha256_file(_HOME / one.path) != one.sha256 for one in own)
+    return sum(not _is_here(one) for one in own)
+
+
+def _is_here(source: Source) -> bool:
+    file = _HOME / source.path
+    return is_plain(source.path) and file.is_file() and sha256_file(file) == source.sha256
 
 
 def disagree(subject: Subject, stage: str, what: str) -> Exception:

@@ -37,5 +37,7 @@ def step(name: str, check: Callable[[], str]) -> Step:
         return Step(name=name, verdict=FAILED, said=str(problem))
     except WeighbridgeError as problem:
         return Step(name=name, verdict=UNPROVED, said=str(problem))
+    except OSError as problem:
+        return Step(name=name, verdict=UNPROVED, said=f"can't be read here: {problem}")
     except Exception as problem:  # noqa: BLE001 - whatever a forged file provokes, it is no proof
         return Step(name=name, verdict=FAILED, said=f"can't be read: {type(problem).__name__}: {problem}")

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from weighbridge.digest import sha256_file
-from weighbridge.errors import RecordError
-from weighbridge.registry import cache, storage
+from weighbridge.errors import RecordError, WeighbridgeError
+from weighbridge.registry import cache, git, storage
 from weighbridge.registry.addresses import is_address, parse_pointer
 from weighbridge.registry.cache import Cache
 from weighbridge.verification.steps import UnprovedError
@@ -102,16 +102,30 @@ class Stored:
         """Bring objects from the default remote into the temporary folder, as they are."""
         places = {address: self._folder / address for address in wanted}
         lacking = [address for address, path in places.items() if not path.is_file()]
-        remote = self._opened_remote()
-        absent = [address for address in lacking if remote is None or not remote.exists(address)]
+        try:
+            absent = self._bring({address: places[address] for address in lacking})
+        except (UnprovedError, WeighbridgeError):
+            raise
+        except Exception as problem:  # noqa: BLE001 - each remote has a client library with errors of its own
+            for address in lacking:
+                places[address].unlink(missing_ok=True)
+            said = git.last_words(str(problem).encode())
+            raise UnprovedError(f"the remote can't be read ({type(problem).__name__}: {said}); try again") from None
         if absent:
+            remote = self._remote
             which = f"{absent[0]}{f' and {len(absent) - 1} more' if len(absent) > 1 else ''}"
             nowhere = "not in DVC's cache" if remote is None else "neither in DVC's cache nor on its remote"
             mend = "there is no remote" if remote is None else "`dvc push` it where it was made"
             raise UnprovedError(f"{which}: {nowhere}; {mend}")
-        if remote is not None and lacking:
-            remote.fs.get([remote.oid_to_path(one) for one in lacking], [str(places[one]) for one in lacking])
         return places
+
+    def _bring(self, wanted: Mapping[str, Path]) -> list[str]:
+        """Copy objects from the remote to their places, and return those that it lacks; then nothing is copied."""
+        remote = self._opened_remote()
+        absent = [address for address in wanted if remote is None or not remote.exists(address)]
+        if wanted and not absent:
+            remote.fs.get([remote.oid_to_path(one) for one in wanted], [str(place) for place in wanted.values()])
+        return absent
 
     def _opened_remote(self) -> Any:
         if not self._asked:
