@@ -125,8 +125,8 @@ def test_an_own_metric_is_no_code_that_verification_runs(own: Project) -> None:
     *steps, _ = verify.run(own.root, "v1.0.0", None, None)
     found = {step.name: (step.verdict, step.said) for step in steps if isinstance(step, Step)}
     code = "the project's own code, which isn't run here"
-    assert found["metrics"] == (UNPROVED, f"profit, mcc: {code}")
-    assert found["gates"] == found["version"] == (UNPROVED, f"the metrics profit, mcc are {code}")
+    assert found["metrics"] == (UNPROVED, f"mcc, profit: {code}")
+    assert found["gates"] == found["version"] == (UNPROVED, f"the metrics mcc, profit are {code}")
     assert found["model"][0] == found["card"][0] == PROVED
 
 

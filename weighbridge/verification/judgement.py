@@ -68,7 +68,7 @@ def judged(subject: Subject, files: Contents) -> Judged:
     found = subject.manifest
     settings = task_of(found)
     if settings.config.metrics.own:
-        own = ", ".join(settings.config.metrics.own)
+        own = ", ".join(sorted(settings.config.metrics.own))
         raise UnprovedError(f"the metrics {own} are the project's own code, which isn't run here")
     task, schema, case = _task(settings), _schema(found), _case(found, subject.previous)
     rows = contents.rows(files)
@@ -198,7 +198,7 @@ def metrics(subject: Subject, files: Contents) -> str:
 
     found, wanted = subject.manifest.performance.test, task_of(subject.manifest).config.metrics
     if wanted.own:
-        raise UnprovedError(f"{', '.join(wanted.own)}: the project's own code, which isn't run here")
+        raise UnprovedError(f"{', '.join(sorted(wanted.own))}: the project's own code, which isn't run here")
     if found.task != TASK:
         raise UnprovedError(f"this version measures {TASK} tasks again, this one is {found.task}")
     frame = tables.read_parquet(contents.rows(files).predictions)
