@@ -1,6 +1,7 @@
 """No attempt gets lost: what an error, a signal or a kill ended is on record, once, with the end of its log."""
 
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -203,6 +204,14 @@ def test_what_another_process_closes_just_now_is_left_to_it(tmp_path: Path) -> N
     mine = processes.own()
     path.rename(path.with_name(f"0123456789abcdef.{mine.pid}-{mine.started}.json"))
     assert attempts.close_dead(tmp_path) == 0
+
+
+def test_of_many_that_find_it_at_once_one_puts_it_on_record(tmp_path: Path) -> None:
+    altered(tmp_path, started="1")
+    with multiprocessing.get_context("fork").Pool(8) as pool:
+        closed = pool.map(attempts.close_dead, [tmp_path] * 32, chunksize=1)
+    assert sum(closed) == len(on_record(tmp_path)) == 1
+    assert markers(tmp_path) == []
 
 
 def test_an_attempt_on_record_whose_marker_is_left_is_not_recorded_again(tmp_path: Path) -> None:
