@@ -199,6 +199,12 @@ def test_the_same_run_has_nothing_that_differs(several: Path) -> None:
     assert log.log(several, None, query=Query(statuses=("failed",)), compare=True) == "No run to compare."
 
 
+def test_a_decision_on_a_bundle_does_not_hide_its_run(several: Path) -> None:
+    before = log.log(several, None, compare=True)
+    ledger.append(several, rejected(run=SECOND, when="2025-12-31T12:00:00Z"))  # then restored and measured again
+    assert log.log(several, None, compare=True).splitlines()[1:] == before.splitlines()[1:]
+
+
 def test_a_question_about_runs_leaves_releases_out(several: Path, release: Make) -> None:
     release("1.0.0")
     assert "RELEASE" not in log.log(several, None, query=Query(statuses=("failed",)))

@@ -28,7 +28,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
 def compare(root: Path, lines: Sequence[RunLine]) -> Comparison:
     """Return the runs among *lines* side by side, each once."""
-    runs = list({line.run: line for line in lines if line.run}.values())
+    runs = list(_once(lines).values())
     facts = [dict(_facts(root, line)) for line in runs]
     names = dict.fromkeys(name for line in runs for name in line.metrics)
     keys = dict.fromkeys(key for fact in facts for key in fact)
@@ -37,6 +37,12 @@ def compare(root: Path, lines: Sequence[RunLine]) -> Comparison:
         metrics={name: tuple(line.metrics.get(name) for line in runs) for name in names},
         differing={key: tuple(fact.get(key) for fact in facts) for key in sorted(keys) if _differs(key, facts)},
     )
+
+
+def _once(lines: Sequence[RunLine]) -> dict[str, RunLine]:
+    """Return a line for each run: what it came to rather than what was decided on its bundle, which tells less."""
+    of_runs = {line.run: line for line in lines if line.run and line.seed is not None}
+    return {line.run: of_runs.get(line.run, line) for line in lines if line.run}
 
 
 def _differs(key: str, facts: Sequence[Mapping[str, Any]]) -> bool:
