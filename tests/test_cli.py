@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from weighbridge import cli, errors
+from weighbridge import cli, errors, stage_commands
 from weighbridge.registry import ledger
+from weighbridge.root import find_root
 
 ROOT = Path(__file__).parents[1]
 HEAVY = ("torch", "sklearn", "pandas", "numpy", "onnx", "onnxruntime", "matplotlib", "dvc", "scipy", "pyarrow", "skops")
@@ -77,7 +78,7 @@ def test_it_finds_the_root_from_a_folder_below(project: Path, monkeypatch: pytes
     below = project / "results" / "deep"
     below.mkdir(parents=True)
     monkeypatch.chdir(below)
-    assert cli._root() == project.resolve()
+    assert find_root() == project.resolve()
 
 
 def test_a_failed_stage_is_a_message_an_exit_code_and_a_record(project: Path) -> None:
@@ -125,7 +126,7 @@ def test_a_candidate_can_not_lead_elsewhere(project: Path) -> None:
     ],
 )
 def test_the_systems_errors_are_told_in_words(error: OSError, words: str) -> None:
-    assert words in cli._in_words(error)
+    assert words in stage_commands.in_words(error)
 
 
 def test_errors_are_one_tree_with_two_exit_codes() -> None:

@@ -17,7 +17,8 @@ from weighbridge.digest import sha256_bytes, sha256_file, sha256_json
 from weighbridge.errors import SettingsError
 
 _PLUMBING = (
-    "__init__", "cli", "code", "documents", "errors", "machine", "manifest", "paths", "plan", "settings", "tasks",
+    "__init__", "cli", "code", "documents", "errors", "machine", "manifest", "paths", "plan", "root", "settings",
+    "stage_commands", "tasks",
 )  # fmt: skip
 _NOT_COUNTED = frozenset(f"weighbridge/{name}.py" for name in _PLUMBING)
 
