@@ -21,8 +21,9 @@ $(INSTALLED): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	touch $@
 
+# Files of tests in parallel: each worker makes its own small project to copy from.
 test: lint
-	pytest
+	pytest -n auto --maxprocesses 4 --dist loadfile
 
 lint: $(INSTALLED)
 	ruff check .

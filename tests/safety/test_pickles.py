@@ -95,7 +95,7 @@ def test_a_pickle_is_found_in_each_protocol_and_wrapping(value: Any, protocol: i
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-@pytest.mark.parametrize("value", VALUES, ids=repr)
+@pytest.mark.parametrize("value", VALUES)
 def test_a_pickle_of_anything_is_found(value: Any, protocol: int) -> None:
     assert look(pickle.dumps(value, protocol))
 
