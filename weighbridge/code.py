@@ -20,6 +20,9 @@ _PLUMBING = (
     "__init__", "cli", "code", "documents", "errors", "machine", "manifest", "paths", "plan", "root", "settings",
     "stage_commands", "tasks",
 )  # fmt: skip
+STAGES = ("fetch", "preprocess", "train", "evaluate", "package", "weigh", "judge", "draw", "release")
+"""Each stage of the pipeline; ``weighbridge/stages/`` has a module for each."""
+
 _NOT_COUNTED = frozenset(f"weighbridge/{name}.py" for name in _PLUMBING)
 
 

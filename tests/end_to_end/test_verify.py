@@ -20,8 +20,9 @@ from pyarrow import parquet
 from small_project import Project
 
 from weighbridge import paths
-from weighbridge.digest import folder_entries, sha256_bytes, sha256_folder
-from weighbridge.registry import cache, content, git, model_keys, model_signature, releases
+from weighbridge.digest import folder_entries, sha256_bytes, sha256_folder, sha256_json
+from weighbridge.manifest import Approval
+from weighbridge.registry import approvals, cache, content, git, model_keys, model_signature, releases
 from weighbridge.verification.steps import FAILED, PROVED, UNPROVED
 from weighbridge.views import verify as view
 
@@ -41,9 +42,10 @@ def shared(done: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 @pytest.fixture
 def project(shared: Project) -> Iterator[Project]:
-    """The project, whose tags are put back in the end."""
-    before = shared.git("rev-parse", f"refs/tags/{TAG}")
+    """The project, whose branch and tags are put back in the end."""
+    before, head = shared.git("rev-parse", f"refs/tags/{TAG}"), shared.git("rev-parse", "HEAD")
     yield shared
+    shared.git("reset", "--quiet", "--hard", head)
     for tag in shared.tags():
         shared.git("tag", "--delete", tag)
     shared.git("update-ref", f"refs/tags/{TAG}", before)
@@ -154,6 +156,36 @@ def other_gates(change: Callable[[tuple[Any, ...]], tuple[Any, ...]]) -> Edit:
     return edit
 
 
+def without(*beginnings: str) -> Edit:
+    """Return an edit that leaves sources out of the manifest, by what their paths begin with, as if all were well."""
+
+    def edit(found: dict[str, Any]) -> None:
+        code = found["code"]
+        code["sources"] = [one for one in code["sources"] if not one["path"].startswith(beginnings)]
+        for stage in code["stages"]:
+            files = [[one["path"], one["sha256"]] for one in code["sources"] if stage in one["stages"]]
+            code["stages"][stage] = sha256_json(files)
+
+    return edit
+
+
+def one_source_of_no_stage(found: dict[str, Any]) -> None:
+    found["code"] |= {"sources": [found["code"]["sources"][0] | {"stages": []}], "stages": {}}
+
+
+def no_stage_judged(found: dict[str, Any]) -> None:
+    del found["code"]["stages"]["judge"]
+    for one in found["code"]["sources"]:
+        one["stages"] = [stage for stage in one["stages"] if stage != "judge"]
+
+
+def better_by_another_engine(found: dict[str, Any]) -> None:
+    without("weighbridge/evidence/")(found)
+    (source,) = (one for one in found["code"]["sources"] if one["path"] == "weighbridge/stages/weigh.py")
+    source["sha256"] = "0" * 64
+    put("performance", "test", "metrics", "roc_auc", "value", value=0.99)(found)
+
+
 def no_sources(found: dict[str, Any]) -> None:
     found["code"]["sources"][0]["sha256"] = "0" * 64
 
@@ -184,6 +216,11 @@ FORGERIES: dict[str, tuple[Edit, str, str]] = {
     "better metrics": (
         put("performance", "test", "metrics", "roc_auc", "value", value=0.95), "metrics", "metrics.roc_auc.value: fou",
     ),
+    "better metrics that another engine measured": (better_by_another_engine, "metrics", "metrics.roc_auc.value: fou"),
+    "a task that nobody knows": (put("performance", "test", "task", value="x"), "metrics", "found the task 'x'"),
+    "the engine left out": (without("weighbridge/"), "code", "doesn't say what code ran in fetch, preprocess, train"),
+    "sources of no stage": (one_source_of_no_stage, "code", "doesn't say what code ran in fetch"),
+    "a stage left out": (no_stage_judged, "code", "doesn't say what code ran in judge"),
     "more rows than there are": (put("performance", "test", "rows", value=10_000), "metrics", "rows: found 761"),
     "another version": (put("lineage", "bump", value="minor"), "version", "bump: found 'first', on record 'minor'"),
     "looser limits": (
@@ -220,6 +257,64 @@ def test_a_forger_who_makes_all_digests_fit_is_found_out_by_what_can_be_made_aga
     assert words in failed(project)[step]
 
 
+class TestAnApproval:
+    """That the approver committed beside the release, in a forger's words."""
+
+    @staticmethod
+    def given(project: Project, who: str, **changes: str) -> Edit:
+        """Commit an approval as *who*, and return the edit that names it and that commit."""
+        plain = forger.manifest_of(project, TAG)
+        approved(approver=f"Somebody <{who}>", **changes)(plain)
+        (approval,) = plain["gates"]["approvals"]
+        project.git("reset", "--quiet", "--hard", f"{TAG}^")
+        path = approvals.write(project.root, msgspec.convert(approval, Approval))
+        project.git("add", "--force", str(path))
+        project.git("-c", "user.name=Somebody", "-c", f"user.email={who}", "commit", "--quiet", "--message=Approve")
+        head = project.git("rev-parse", "HEAD")
+
+        def edit(found: dict[str, Any]) -> None:
+            found["code"]["commit"] = head
+            found["gates"]["approvals"] = [approval]
+
+        return edit
+
+    def test_by_another_person_counts(self, project: Project) -> None:
+        forge(project, TAG, self.given(project, "grace@example.org"))
+        assert verified(project)["approvals"][0] == PROVED
+
+    def test_of_other_rows_is_refused_whatever_the_weighing_says_of_them(self, project: Project) -> None:
+        edit = self.given(project, "grace@example.org", test_sha256="0" * 64)
+
+        def with_other_rows(found: dict[str, Any]) -> None:
+            edit(found)
+            found["performance"]["test"]["test_sha256"] = "0" * 64
+
+        forge(project, TAG, with_other_rows)
+        found = failed(project)
+        assert "the test rows changed since (sha256 000000000000 then" in found["approvals"]
+        assert "test_sha256: found" in found["metrics"]
+
+    def test_by_who_made_the_tag_is_refused(self, project: Project) -> None:
+        edit = self.given(project, "releases@example.org")
+        project.git("config", "user.email", "releases@example.org")
+        forge(project, TAG, edit)
+        assert failed(project) == {
+            "approvals": "Somebody <releases@example.org> makes this release, and approved of it; "
+            "expected another person"
+        }
+
+    def test_by_an_author_is_refused(self, project: Project) -> None:
+        author = project.git("log", "-1", "--format=%ae", f"{TAG}^")
+        forge(project, TAG, self.given(project, author))
+        assert "is an author of what is released" in failed(project)["approvals"]
+
+
+def test_neither_version_nor_approvals_wait_for_gates_that_cannot_be_judged(project: Project) -> None:
+    forge(project, TAG, put("performance", "test", "task", value="x"))
+    found = verified(project)
+    assert found["version"][0] == found["approvals"][0] == PROVED
+
+
 class TestTheReleaseCommit:
     @pytest.mark.parametrize("path", ["project/models.py", "config/gates.yaml", "weighbridge/cli.py", "new.py"])
     def test_may_change_nothing_but_what_a_release_makes(self, path: str, project: Project) -> None:
@@ -250,7 +345,8 @@ class TestTheReleaseCommit:
         forge(project, TAG, edit, others={paths.card("small").as_posix(): b"# A card of another time\n"})
         verdict, said = verified(project)["card"]
         assert verdict == UNPROVED
-        assert "source files of release are others here, so use the release's own engine: check its commit" in said
+        assert "source files of release are others here, so this proves nothing" in said
+        assert "never with the code of the commit that is verified" in said
 
     def test_holds_the_manifest_that_the_tag_names(self, project: Project) -> None:
         text = releases.blob(project.root, TAG, "models/small.yaml")
@@ -377,7 +473,7 @@ class TestASignedRelease:
         keys = ("--signers", str(signed / "trusted"), "--model-key", str(signed / "trusted/model.pub"))
         done = clone.attempt(*small_project.without_network(), "weighbridge", "verify", "latest", "--strict", *keys)
         assert done.code == 0, done.text
-        assert done.out.splitlines()[-1] == f"{TAG}: 24 proved"
+        assert done.out.splitlines()[-1] == f"{TAG}: 25 proved"
         assert not (clone.root / ".dvc/cache").exists(), "what was fetched for this goes away with it"
 
     def test_runs_nothing_of_the_clone(self, clone: Project, signed: Path, tmp_path: Path) -> None:

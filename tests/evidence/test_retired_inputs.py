@@ -12,8 +12,9 @@ from weighbridge.data import tables
 from weighbridge.digest import sha256_file
 from weighbridge.errors import RecordError
 from weighbridge.manifest import Input, Interface, Manifest
-from weighbridge.stages.weigh import _with_retired
+from weighbridge.stages.weigh import with_retired
 
+OWN_ROWS = paths.BASELINE_ROWS / "test.parquet"
 SEATS = Input(name="seats", type="number", unit="seats", may_be_missing=True)
 
 
@@ -35,19 +36,19 @@ def previous(tmp_path: Path) -> Manifest:
 
 
 def test_it_is_joined_by_id(tmp_path: Path, previous: Manifest) -> None:
-    found, hint = _with_retired(tmp_path, frame("a", "b"), "id", previous)
+    found, hint = with_retired(frame("a", "b"), "id", previous, tmp_path / OWN_ROWS)
     assert found["seats"].tolist() == [1.0, 2.0]
     assert hint == ""
 
 
 def test_nothing_is_read_where_nothing_was_retired(tmp_path: Path, previous: Manifest) -> None:
     rows = frame("x").assign(seats=1.0)
-    assert _with_retired(tmp_path, rows, "id", previous) == (rows, "")
-    assert _with_retired(tmp_path, frame("x"), "id", None)[1] == ""
+    assert with_retired(rows, "id", previous, tmp_path / OWN_ROWS) == (rows, "")
+    assert with_retired(frame("x"), "id", None, tmp_path / OWN_ROWS)[1] == ""
 
 
 def test_rows_that_the_last_release_never_saw_are_counted(tmp_path: Path, previous: Manifest) -> None:
-    found, hint = _with_retired(tmp_path, frame("a", "new"), "id", previous)
+    found, hint = with_retired(frame("a", "new"), "id", previous, tmp_path / OWN_ROWS)
     assert "seats" not in found
     assert "1 of these 2 rows" in hint
     assert "data.split" in hint
@@ -55,16 +56,16 @@ def test_rows_that_the_last_release_never_saw_are_counted(tmp_path: Path, previo
 
 def test_rows_that_are_not_at_hand_are_said_to_be_so(tmp_path: Path, previous: Manifest) -> None:
     (tmp_path / paths.BASELINE_ROWS / "test.parquet").unlink()
-    assert "aren't at hand" in _with_retired(tmp_path, frame("a"), "id", previous)[1]
+    assert "aren't at hand" in with_retired(frame("a"), "id", previous, tmp_path / OWN_ROWS)[1]
 
 
 def test_rows_named_by_another_column_are_not_joined(tmp_path: Path, previous: Manifest) -> None:
     rows = frame("a").rename(columns={"id": "flight"})
-    assert "'flight'" in _with_retired(tmp_path, rows, "flight", previous)[1]
+    assert "'flight'" in with_retired(rows, "flight", previous, tmp_path / OWN_ROWS)[1]
 
 
 def test_edited_rows_are_refused(tmp_path: Path, previous: Manifest) -> None:
     path = tmp_path / paths.BASELINE_ROWS / "test.parquet"
     tables.write_parquet(pd.DataFrame({"id": ["a"], "seats": [9.0]}), path)
     with pytest.raises(RecordError, match="edited"):
-        _with_retired(tmp_path, frame("a"), "id", previous)
+        with_retired(frame("a"), "id", previous, tmp_path / OWN_ROWS)

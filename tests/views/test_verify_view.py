@@ -143,7 +143,7 @@ def test_a_release_of_made_up_records_fails_and_runs_to_its_end(project: Path, r
     *steps, last = view.run(project, "latest", None, None)
     assert isinstance(last, view.Report)
     verdicts = {found.name: found.verdict for found in last.steps}
-    assert len(steps) == len(verdicts) == 24
+    assert len(steps) == len(verdicts) == 25
     assert verdicts["tag"] == PROVED
     assert last.exit_code(strict=False) == 1
 

@@ -13,7 +13,6 @@ from weighbridge.registry import git
 from weighbridge.stages.agreement import Evidence
 from weighbridge.tasks import ReleaseTask, plain
 
-_STAGES = ("fetch", "preprocess", "train", "evaluate", "package", "weigh", "judge", "draw", "release")
 _TASKS = {
     "binary": "binary classification",
     "multiclass": "multiclass classification",
@@ -24,7 +23,7 @@ _TASKS = {
 def sources(plan: Plan, champion: str) -> dict[str, tuple[str, ...]]:
     """Return the source files of each stage."""
     candidate = {"train": champion, "evaluate": champion}
-    return {stage: tuple(plan.code_of(stage, candidate.get(stage, ""))) for stage in _STAGES}
+    return {stage: tuple(plan.code_of(stage, candidate.get(stage, ""))) for stage in code.STAGES}
 
 
 def code_section(root: Path, files: dict[str, tuple[str, ...]], dirty: tuple[str, ...]) -> manifest.CodeSection:

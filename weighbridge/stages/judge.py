@@ -91,7 +91,14 @@ def judged(task: JudgeTask, case: Case, seen: Rows) -> manifest.Verdict:
     )
     results = gates.judge(task.gates, evidence)
     self_test = gates.self_test(task.gates, evidence)
-    results = (*results, gates.self_test_gate(self_test))
+    return concluded(task, case, (*results, gates.self_test_gate(self_test)), self_test)
+
+
+def concluded(
+    task: JudgeTask, case: Case, results: tuple[manifest.GateResult, ...], self_test: tuple[manifest.SelfTest, ...]
+) -> manifest.Verdict:
+    """Return the verdict that follows from the gates' results, and the version, which needs no rows."""
+    packaged, weighing, data, previous = case.packaged, case.weighing, case.data, case.previous
     derived = version.derive(
         previous,
         packaged=packaged,

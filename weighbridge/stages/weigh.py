@@ -36,7 +36,8 @@ def run(root: Path, task: WeighTask) -> manifest.Weighing:
     onnx = bundle / "model.onnx"
     decided, digests = cases.decide(root, task.cases, onnx, schema, task.metrics.threshold)
     previous = baseline.read(root, packaged.baseline)
-    test, hint = _with_retired(root, tables.read_split(root, "test", data), schema.id, previous)
+    rows = root / paths.BASELINE_ROWS / paths.split("test").name
+    test, hint = with_retired(tables.read_split(root, "test", data), schema.id, previous, rows)
     measured, predictions = weighing.weigh(
         onnx=onnx,
         test=test,
@@ -50,7 +51,7 @@ def run(root: Path, task: WeighTask) -> manifest.Weighing:
     measured = msgspec.structs.replace(
         measured,
         predictions_sha256=sha256_file(root / paths.PREDICTIONS),
-        outcomes_sha256=_outcomes(predictions),
+        outcomes_sha256=outcomes(predictions),
         golden=golden.repeat(onnx, bundle / "golden.json"),
         cases=decided,
         cases_sha256=digests,
@@ -61,28 +62,36 @@ def run(root: Path, task: WeighTask) -> manifest.Weighing:
     return measured
 
 
-def _outcomes(predictions: "pd.DataFrame") -> str:
+def outcomes(predictions: "pd.DataFrame") -> str:
     """Return a digest of ids and outcomes: what names these test rows, whichever columns they have."""
     rows = predictions[["id", "target"]].sort_values("id")
     return sha256_bytes(rows.to_csv(index=False, lineterminator="\n").encode())
 
 
-def _with_retired(
-    root: Path, test: "pd.DataFrame", key: str, previous: manifest.Manifest | None
+def with_retired(
+    test: "pd.DataFrame", key: str, previous: manifest.Manifest | None, path: Path
 ) -> tuple["pd.DataFrame", str]:
     """Return the test rows with the inputs that only the last release has, joined by id from its own test rows.
 
     Without this a model that does without a column could never be compared with the one before. The second value
     says why a column could not be had.
+
+    Args:
+        test: the test rows.
+        key: name of the column of ids.
+        previous: manifest of the last release.
+        path: the file of its own test rows, which may be absent.
+
+    Raises:
+        RecordError: where that file isn't the one of its manifest.
     """
     retired = [each.name for each in previous.interface.inputs if each.name not in test.columns] if previous else []
     if previous is None or not retired:
         return test, ""
-    path = root / paths.BASELINE_ROWS / paths.split("test").name
     if not path.is_file():
         return test, "its own test rows aren't at hand: `dvc push` them where they were made"
     if sha256_file(path) != previous.data.splits["test"].sha256:
-        raise RecordError(f"{path.relative_to(root)}: edited; run 'snakemake --cores all --forcerun package'")
+        raise RecordError(f"{path}: edited; run 'snakemake --cores all --forcerun package'")
     try:
         before = tables.read_parquet(path, [key, *retired]).set_index(key)
     except DataError as problem:  # it named its rows by another column

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from weighbridge import documents, manifest, paths, plan
+from weighbridge.code import STAGES
 from weighbridge.digest import sha256_bytes, sha256_json
 from weighbridge.errors import RecordError, SettingsError
 from weighbridge.registry import ledger, releases
@@ -80,10 +81,22 @@ def _some(names: list[str]) -> str:
 
 
 def code(subject: Subject) -> str:
-    """Prove that the commit holds each source file that ran, and that the stages' digests are made of these."""
+    """Prove that the commit holds each source file that ran, and that the stages' digests are made of these.
+
+    Which files ran is the manifest's word; but a stage that has run has run its own module at least.
+    """
     found = subject.manifest.code
-    if not found.sources:
-        raise UnprovedError("the manifest names no source files; it was made by an earlier version")
+    named = {(one.path, stage) for one in found.sources for stage in one.stages}
+    silent = [stage for stage in STAGES if (f"weighbridge/stages/{stage}.py", stage) not in named]
+    unlike = sorted({stage for _, stage in named} ^ set(found.stages)) or sorted(set(found.stages) ^ set(STAGES))
+    if silent or unlike:
+        raise RecordError(
+            f"the manifest doesn't say what code ran in {_some(silent or unlike)}; expected the stages "
+            f"{', '.join(STAGES)}, each with the engine's source files"
+        )
+    twice = len(found.sources) - len({one.path for one in found.sources})
+    if twice:
+        raise RecordError(f"the manifest names {twice} source files twice; don't trust it")
     wrong = [one.path for one in found.sources if _digest(subject.source(one.path)) != one.sha256]
     if wrong:
         raise RecordError(f"{_some(wrong)}: the commit holds other code than ran")

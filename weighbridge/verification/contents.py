@@ -6,13 +6,14 @@ from typing import NamedTuple
 from weighbridge import documents, paths
 from weighbridge.digest import FileEntry, sha256_folder
 from weighbridge.errors import RecordError
-from weighbridge.manifest import DataSection
+from weighbridge.manifest import DataSection, Manifest
 from weighbridge.registry import pickles
 from weighbridge.verification.steps import UnprovedError
 from weighbridge.verification.stored import Expected, Stored
 from weighbridge.verification.subject import Subject
 
 _MIB = 2**20
+_MODEL = "model.onnx"
 
 
 class Contents:
@@ -36,6 +37,43 @@ class Contents:
         if what not in self._proved:
             raise UnprovedError(f"it rests on the {what}, which isn't proved")
         return self._proved[what][path]
+
+    def before(self) -> "Before":
+        """Return the last release's model and test rows, each by its SHA-256 in that release's manifest.
+
+        Raises:
+            RecordError: where they are others.
+            UnprovedError: where the model isn't at hand, or there is no release before.
+        """
+        tag, previous = self._subject.manifest.lineage.previous, self._subject.previous
+        if tag is None or previous is None:
+            raise UnprovedError("there is no release before it")
+        tree, name = self._subject.tree_of(tag), self._subject.name
+        pointer = self._subject.objects.file(tree, paths.pointer(name).as_posix()) or b""
+        expected = {one.path: Expected(one.sha256, one.bytes) for one in previous.artifacts.files}
+        found = self._stored.listed(pointer, name, previous.artifacts.dvc)
+        self._stored.compare(f"the bundle of {tag}", found, expected)
+        return Before(found[_MODEL], self._rows_before(tree, tag, previous))
+
+    def _rows_before(self, tree: str, tag: str, previous: Manifest) -> Path | None:
+        """Return the last release's test rows where it has inputs that were retired since, and they can be had."""
+        kept = {each.name for each in self._subject.manifest.interface.inputs}
+        if all(each.name in kept for each in previous.interface.inputs):
+            return None
+        pointer = self._subject.objects.file(tree, paths.PROCESSED_POINTER.as_posix()) or b""
+        name = paths.split("test").name
+        try:
+            listed = self._stored.listed(pointer, paths.PROCESSED.name, None)
+        except UnprovedError:
+            return None
+        found = {path: file for path, file in listed.items() if path == name}
+        expected = {name: Expected(previous.data.splits["test"].sha256)}
+        self._stored.compare(f"the processed data of {tag}", found, expected)
+        return found[name]
+
+    def prove(self, what: str, found: dict[str, Path]) -> None:
+        """Remember what else was proved."""
+        self._proved[what] = found
 
     def _listed_bundle(self) -> dict[str, Path]:
         name, artifacts = self._subject.name, self._subject.manifest.artifacts
@@ -96,6 +134,13 @@ class Contents:
         self._stored.compare("the predictions", found, {"": Expected(digest)})
         self._proved["predictions"] = found
         return f"of the test rows, sha256 {digest[:12]}"
+
+
+class Before(NamedTuple):
+    """The last release's ``model.onnx``, and its test rows where they are needed and at hand."""
+
+    model: Path
+    test: Path | None
 
 
 class Rows(NamedTuple):

@@ -33,7 +33,7 @@ def disagree(subject: Subject, stage: str, what: str) -> Exception:
     others = differs(subject, stage)
     if others:
         return UnprovedError(
-            f"{what}; {others} source files of {stage} are others here, so use the release's own engine: check its "
-            f"commit {subject.commit.parent[:12]} out elsewhere and verify with that"
+            f"{what}; {others} source files of {stage} are others here, so this proves nothing: verify with an engine "
+            "of the release's version from a place that you trust, never with the code of the commit that is verified"
         )
     return RecordError(f"{what}, by the same code; don't trust it")

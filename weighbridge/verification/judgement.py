@@ -6,7 +6,7 @@ Numbers may differ in their last digits, since another processor adds up in anot
 import datetime as dt
 import math
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -17,7 +17,7 @@ from weighbridge.errors import RecordError
 from weighbridge.evidence import gates, version
 from weighbridge.registry import history
 from weighbridge.settings import Documents, GateFile
-from weighbridge.stages import finishing, judge
+from weighbridge.stages import finishing, judge, weigh
 from weighbridge.stages.finishing import Foreseen
 from weighbridge.tasks import JudgeTask, ReleaseTask
 from weighbridge.verification import contents
@@ -27,7 +27,15 @@ from weighbridge.verification.engine import disagree
 from weighbridge.verification.steps import UnprovedError
 from weighbridge.verification.subject import Subject
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from weighbridge.evidence.metrics import Floats
+
 TOLERANCE = 1e-6
+LAST_RELEASE = "last release"
+_BASELINE = "baseline"
+_COMPARING = {"change", "slices", "churn"}
 _SHOWN = 5
 # Words for people hold numbers of a few digits, which the fields hold in full.
 _WORDS = {"reason"}
@@ -46,17 +54,55 @@ def predictions(subject: Subject, files: Contents) -> str:
 
     rows = contents.rows(files)
     recorded = tables.read_parquet(rows.predictions, ["id", "probability"])
+    schema = _schema(subject.manifest)
     names = [each.name for each in subject.manifest.interface.inputs]
-    test = tables.read_parquet(rows.test, list(dict.fromkeys([_schema(subject.manifest).id, *names])))
-    if not recorded["id"].equals(test[_schema(subject.manifest).id]):
-        raise RecordError("the predictions on record aren't of the test rows, one each and in their order")
+    test = tables.read_parquet(rows.test, list(dict.fromkeys([schema.id, *names])))
+    _require_same_rows(recorded, test, schema)
     found = serving.predict(files.proved("bundle", "model.onnx"), test)
-    apart = float(abs(found - recorded["probability"].to_numpy()).max())
+    apart = _apart(found, recorded["probability"])
     if not apart <= TOLERANCE:
         raise RecordError(
             f"model.onnx predicts otherwise than on record, by up to {apart:.3g}; don't trust the weighing"
         )
     return f"model.onnx repeats them on {len(test):,} test rows; largest difference {apart:.2g}"
+
+
+def _require_same_rows(recorded: "pd.DataFrame", test: "pd.DataFrame", schema: Schema) -> None:
+    if not recorded["id"].equals(test[schema.id]):
+        raise RecordError("the predictions on record aren't of the test rows, one each and in their order")
+
+
+def _apart(found: "Floats", recorded: "pd.Series[Any]") -> float:
+    return float(abs(found - recorded.to_numpy()).max())
+
+
+def before(subject: Subject, files: Contents) -> str:
+    """Prove that the last release's ``model.onnx``, run on the same rows, predicts what this one is held against."""
+    from weighbridge.evidence import serving
+
+    tag, previous = subject.manifest.lineage.previous, subject.previous
+    comparison = subject.manifest.performance.test.comparison
+    said = (comparison.release, comparison.threshold) if comparison else None
+    if said != ((tag, previous.performance.test.threshold) if previous else None):
+        raise RecordError(f"the weighing compares with {said}, and the release before is {tag}; don't trust it")
+    if comparison is None:
+        return "the first release: there is nothing to compare with"
+    if not comparison.comparable:
+        raise UnprovedError(f"the weighing says that {tag} couldn't be compared with: {comparison.reason}")
+    rows, other = contents.rows(files), files.before()
+    recorded, test = tables.read_parquet(rows.predictions, ["id", _BASELINE]), tables.read_parquet(rows.test)
+    schema = _schema(subject.manifest)
+    _require_same_rows(recorded, test, schema)
+    test, hint = weigh.with_retired(test, schema.id, previous, other.test or other.model.with_name("none"))
+    if hint:
+        raise UnprovedError(f"{tag} can't be run on these rows: {hint}")
+    apart = _apart(serving.predict(other.model, test), recorded[_BASELINE])
+    if not apart <= TOLERANCE:
+        raise RecordError(
+            f"the model of {tag} predicts otherwise than on record, by up to {apart:.3g}; don't trust any comparison"
+        )
+    files.prove(LAST_RELEASE, {"model.onnx": other.model})
+    return f"model.onnx of {tag} repeats what this one is compared with; largest difference {apart:.2g}"
 
 
 def judged(subject: Subject, files: Contents) -> Judged:
@@ -67,6 +113,7 @@ def judged(subject: Subject, files: Contents) -> Judged:
     """
     found = subject.manifest
     settings = task_of(found)
+    _require_task(found.performance.test)
     if settings.config.metrics.own:
         own = ", ".join(sorted(settings.config.metrics.own))
         raise UnprovedError(f"the metrics {own} are the project's own code, which isn't run here")
@@ -74,8 +121,24 @@ def judged(subject: Subject, files: Contents) -> Judged:
     rows = contents.rows(files)
     test = tables.read_parquet(rows.test, judge.test_columns(task.gates, schema, case.data))
     seen = judge.rows(task, schema, case, tables.read_parquet(rows.predictions), test)
-    before, until = found.lineage.previous, subject.commit.parent
-    verdict = finishing.with_signers(subject.root, judge.judged(task, case, seen), before, until)
+    return _foreseen(subject, task, case, judge.judged(task, case, seen))
+
+
+def by_record(subject: Subject) -> Judged:
+    """Return what follows for the version, and what a person has to approve, from the gates' results on record.
+
+    Whether these are right is a question of its own, which needs the rows: neither the version nor who approved of
+    what waits for its answer.
+    """
+    found = subject.manifest
+    task, case = _task(task_of(found)), _case(found, subject.previous)
+    results = tuple(one for one in found.gates.results if one.kind != "approval")
+    return _foreseen(subject, task, case, judge.concluded(task, case, results, found.gates.self_test))
+
+
+def _foreseen(subject: Subject, task: JudgeTask, case: judge.Case, found: manifest.Verdict) -> Judged:
+    before, until = subject.manifest.lineage.previous, subject.commit.parent
+    verdict = finishing.with_signers(subject.root, found, before, until)
     asked = history.trailers(subject.root, version.TRAILER, before, until)
     return Judged(verdict, finishing.foreseen(task.gates, verdict, case.previous, asked))
 
@@ -132,7 +195,7 @@ def packaged_of(found: manifest.Manifest) -> manifest.Packaged:
     )
 
 
-def verdict(subject: Subject, again: Judged) -> str:
+def verdict(subject: Subject, files: Contents, again: Judged) -> str:
     """Prove that each gate says again what is on record, and that all of them let the release through."""
     recorded, found = subject.manifest.gates, again.verdict.gates
     expected = _finished(subject, again)
@@ -145,10 +208,26 @@ def verdict(subject: Subject, again: Judged) -> str:
         problems.append(f"the verdict is {overall}, on record {recorded.verdict}; only a pass is released")
     if problems:
         raise disagree(subject, "judge", _listed("gates", problems))
+    _require_compared(subject, files)
     caught = sum(test.caught for test in found.self_test)
     return (
         f"{len(recorded.results)} gates judged again on the rows, all as on record; {caught} damages are refused again"
     )
+
+
+def _require_compared(subject: Subject, files: Contents) -> None:
+    """Take no gate for proved that holds the model against predictions of the last release that weren't proved."""
+    comparison = subject.manifest.performance.test.comparison
+    if comparison is None or not comparison.comparable:
+        return
+    try:
+        files.proved(LAST_RELEASE, "model.onnx")
+    except UnprovedError:
+        names = ", ".join(one.name for one in subject.manifest.gates.results if one.kind in _COMPARING)
+        raise UnprovedError(
+            f"all come out as on record, but those that compare ({names or 'none'}) rest on predictions of "
+            f"{comparison.release} that aren't proved"
+        ) from None
 
 
 def _finished(subject: Subject, again: Judged) -> list[manifest.GateResult]:
@@ -194,22 +273,32 @@ def _unlike_results(expected: list[manifest.GateResult], recorded: dict[str, man
 
 def metrics(subject: Subject, files: Contents) -> str:
     """Prove that the test metrics on record, with their intervals, are those of the rows."""
-    from weighbridge.evidence.measuring import TASK, HeldOut
+    from weighbridge.evidence.measuring import HeldOut
 
     found, wanted = subject.manifest.performance.test, task_of(subject.manifest).config.metrics
-    if wanted.own:
-        raise UnprovedError(f"{', '.join(sorted(wanted.own))}: the project's own code, which isn't run here")
-    if found.task != TASK:
-        raise UnprovedError(f"this version measures {TASK} tasks again, this one is {found.task}")
+    _require_task(found)
+    own = sorted(set(wanted.own) & set(wanted.names))
+    wanted = msgspec.structs.replace(wanted, names=tuple(name for name in wanted.names if name not in own), own={})
     frame = tables.read_parquet(contents.rows(files).predictions)
     groups = frame["group"].to_numpy() if found.group_by else None
     rows = HeldOut(y=frame["target"].to_numpy(), p=frame["probability"].to_numpy(), groups=groups, wanted=wanted)
     (measured,) = rows.measure([rows.p], [wanted.threshold])
-    problems = list(unlike("metrics", found.metrics, rows.intervals(measured)))
+    known = {name: value for name, value in found.metrics.items() if name not in own}
+    problems = list(unlike("metrics", known, rows.intervals(measured)))
     problems += list(unlike("rows", found.rows, len(frame)))
-    if problems:
-        raise disagree(subject, "weigh", _listed("metrics", problems))
+    problems += list(unlike("test_sha256", found.test_sha256, subject.manifest.data.splits["test"].sha256))
+    if problems:  # whatever engine measured them: the rows are the same, and a metric is what its name says
+        raise RecordError(f"{_listed('metrics', problems)}; don't trust it")
+    if own:
+        raise UnprovedError(f"{', '.join(own)}: the project's own code, which isn't run here; all others as on record")
     return f"{len(found.metrics)} metrics with their intervals measured again, equal to those on record"
+
+
+def _require_task(found: manifest.Weighing) -> None:
+    from weighbridge.evidence.measuring import TASK
+
+    if found.task != TASK:
+        raise RecordError(f"found the task {found.task!r}, expected {TASK!r}: no engine here weighs others")
 
 
 def versioned(subject: Subject, again: Judged) -> str:

@@ -121,6 +121,15 @@ class Subject:
         """Return a file as the commit has it that the release was made of; ``None`` where it has none."""
         return self.objects.file(self.commit.parent_tree, Path(path).as_posix())
 
+    def tree_of(self, tag: str) -> str:
+        """Return the tree of the project's own folder in another release's commit.
+
+        Raises:
+            RecordError: where there is no such release.
+        """
+        commit = releases.find(self.root, tag).commit
+        return self.own_tree(self.objects.headers(commit, "commit").one("tree"))
+
     def _read_tag(self) -> Tagged:
         identity = self.objects.resolve(self.tag.ref)
         if identity is None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from weighbridge.errors import WeighbridgeError
 from weighbridge.registry.objects import Objects
 from weighbridge.registry.tags import Tag
 from weighbridge.verification import commits, trust
@@ -64,17 +65,25 @@ def _steps(
     yield "no pickle", files.no_pickle
     from weighbridge.verification import consent, derived, judgement
 
-    def predicted() -> str:
+    def running(check: Callable[[Subject, Contents], str]) -> str:
         if any(one.verdict == FAILED for one in done):
             raise UnprovedError("a model isn't run where something before has failed")
-        return judgement.predictions(subject, files)
+        return check(subject, files)
 
-    yield "model", predicted
+    yield "model", lambda: running(judgement.predictions)
+    yield judgement.LAST_RELEASE, lambda: running(judgement.before)
     yield "metrics", lambda: judgement.metrics(subject, files)
     again = functools.cache(lambda: judgement.judged(subject, files))
-    yield "gates", lambda: judgement.verdict(subject, again())
-    yield "version", lambda: judgement.versioned(subject, again())
-    yield "approvals", lambda: consent.approved(subject, again(), given)
+    yield "gates", lambda: judgement.verdict(subject, files, again())
+    on_record = functools.cache(lambda: judgement.by_record(subject))
+    yield "version", lambda: judgement.versioned(subject, on_record())
+
+    def best() -> judgement.Judged:
+        with contextlib.suppress(UnprovedError, WeighbridgeError):  # the gates' step says why
+            return again()
+        return on_record()
+
+    yield "approvals", lambda: consent.approved(subject, best(), given)
     yield "card", lambda: derived.page(subject, files)
     yield "metrics file", lambda: derived.metrics(subject)
     yield "statement", lambda: derived.verdict(subject)
