@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+# Begins the names of what is being written, beside its place; nobody else's do, for a kill's leftovers are removed.
+TEMPORARY = ".weighbridge-tmp-"
+
 CONFIG = Path("config/config.yaml")
 GATES = Path("config/gates.yaml")
 LOCK = Path("requirements.lock")

@@ -85,3 +85,23 @@ def test_no_pointer_is_no_address(tmp_path: Path) -> None:
     assert addresses.pointer_address(tmp_path / "x.dvc") is None
     with pytest.raises(DataError, match="no such DVC pointer"):
         content.pull(tmp_path, "x.dvc")
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        [".git"], ["a/.GIT/config"], [".git /x"], ["git~1"], ["GIT~1/config"], [".gi\u200dt/x"], [".git:stream"],
+        ["a/.dvc./x"], ["dvc~1/config"], ["\uff0egit/x"], ["a\x1b]0;x"], ["a\x9bx"], ["a\udcff"],
+        ["HEAD", "objects/x", "refs/x"],
+        ["x", "a/head", "a/Objects/x", "a/refs/heads/main"],
+    ],
+)  # fmt: skip
+def test_names_that_git_dvc_or_a_terminal_would_obey_are_unsafe(names: list[str]) -> None:
+    assert addresses.unsafe(names) == names[-1]
+
+
+def test_plain_names_are_safe() -> None:
+    assert (
+        addresses.unsafe([".gitignore", "a/git/x", "wétter ☂.csv", "a/HEAD", "refs/x", "b/objects/x", ".dvcignore"])
+        is None
+    )

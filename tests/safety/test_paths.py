@@ -5,6 +5,7 @@ import subprocess
 import zipfile
 from pathlib import Path
 
+import forger
 import numpy as np
 import onnx
 import onnxruntime
@@ -12,8 +13,8 @@ import pytest
 from onnx import TensorProto, helper
 from small_project import Project
 
-from weighbridge.errors import ModelError, WeighbridgeError
-from weighbridge.registry import adoption
+from weighbridge.errors import ModelError, RecordError, WeighbridgeError
+from weighbridge.registry import adoption, placing
 from weighbridge.training import native
 from weighbridge.views import restore
 
@@ -37,7 +38,7 @@ def _forged_release(project: Project, tree: bytes) -> str:
     listing = [line.split(maxsplit=3) for line in project.git("ls-tree", FIRST).splitlines()]
     kept = [(mode, name, one) for mode, _, one, name in listing]
     top = _tree(*((mode.lstrip("0"), name, evil if name == "config" else one) for mode, name, one in kept))
-    commit = project.git("commit-tree", "-p", "HEAD", "-m", "Forged", _write(root, "tree", top))
+    commit = project.git("commit-tree", "-p", f"{FIRST}^", "-m", "Forged", _write(root, "tree", top))
     message = project.git("tag", "--list", "--format=%(contents)", FIRST)
     project.git("tag", "--force", "--annotate", "--cleanup=verbatim", f"--message={message}\n", FIRST, commit)
     return commit
@@ -58,6 +59,57 @@ def test_a_tree_that_leads_out_is_not_restored(name: str, finished: Project) -> 
         restore.restore(finished.root, FIRST, None)
     assert not list(finished.root.parent.parent.rglob("escaped"))
     assert not (finished.root.parent / "restored").exists()
+
+
+def _settings_tree(project: Project, name: str, entry: str, mode: str = "40000") -> bytes:
+    held = [line.split(maxsplit=3) for line in project.git("ls-tree", f"{FIRST}:config").splitlines()]
+    good = [(mode.lstrip("0"), file, one) for mode, _, one, file in held]
+    return _tree(*sorted([*good, (mode, name, entry)], key=lambda one: one[1]))
+
+
+def _refused(project: Project, match: str) -> None:
+    before = sorted((project.root / "config").rglob("*"))
+    for to in (project.root.parent / "restored", None):
+        with pytest.raises(WeighbridgeError, match=match):
+            restore.restore(project.root, FIRST, to)
+    assert not (project.root.parent / "restored").exists()
+    assert sorted((project.root / "config").rglob("*")) == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [".git", ".GIT", ".git. .", "git~1", ".g\u200cit", ".dvc", ".git::$INDEX_ALLOCATION"])
+def test_no_configuration_that_git_or_dvc_would_obey_is_restored(name: str, finished: Project) -> None:
+    command = _write(finished.root, "blob", b"[core]\n\tfsmonitor = touch PWNED; false\n")
+    folder = _write(finished.root, "tree", _tree(("100644", "config", command)))
+    _forged_release(finished, _settings_tree(finished, name, folder))
+    _refused(finished, "which is no plain file; don't trust it")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("names", [(".dvc/config",), ("HEAD", "config", "objects/x", "refs/x")], ids=["dvc", "bare"])
+def test_nor_where_the_commit_before_has_it_as_well(names: tuple[str, ...], finished: Project) -> None:
+    for name in names:
+        place = finished.root / "config" / name
+        place.parent.mkdir(exist_ok=True)
+        place.write_text("[core]\n")
+    finished.git("add", "--force", "config")
+    finished.git("commit", "--quiet", "--message=Configure")
+    made_of = finished.git("rev-parse", "HEAD").strip()
+    forger.forge(finished, FIRST, lambda manifest: manifest["code"].update(commit=made_of))
+    _refused(finished, "which is no plain file; don't trust it")
+
+
+@pytest.mark.slow
+def test_settings_that_the_release_commit_itself_changes_are_not_restored(finished: Project) -> None:
+    blob = _write(finished.root, "blob", b"more\n")
+    _forged_release(finished, _settings_tree(finished, "more.yaml", blob, "100644"))
+    _refused(finished, "has to have the same config/")
+
+
+def test_nothing_is_written_where_one_name_is_unsafe(tmp_path: Path) -> None:
+    with pytest.raises(RecordError, match="no name of a plain file"):
+        placing.write_files(tmp_path, {"config/a.yaml": b"", "config/.git/config": b""})
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.slow

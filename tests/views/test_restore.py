@@ -19,7 +19,7 @@ from weighbridge.views import restore
 
 Make = Callable[..., Any]
 BUNDLE = Path("models/flights")
-FOLDERS = (paths.RAW, paths.PROCESSED, BUNDLE)
+FOLDERS = (paths.RAW, paths.PROCESSED, BUNDLE, paths.PREDICTIONS)
 TAG = "flights@v1.0.0"
 
 
@@ -49,12 +49,15 @@ def released(project: Path, altered: Make) -> Path:
     bundle = fill(project, BUNDLE, model__onnx="a model", README__md="how to use it")
     parts = {f"{name}__parquet": f"rows of {name}" for name in paths.SPLITS}
     fill(project, paths.PROCESSED, **parts)
+    documents.write(project / paths.PREDICTIONS, "predictions of test")
+    content.add(project, paths.PREDICTIONS)
     splits = {f"data.splits.{name}.sha256": sha256_file(project / paths.split(name)) for name in paths.SPLITS}
     artifacts = [{**msgspec.to_builtins(entry), "role": "a file"} for entry in bundle]
     changes = {
         **splits,
         "data.raw": {"sha256": sha256_folder(raw), "dvc": "a" * 32 + ".dir", "files": msgspec.to_builtins(raw)},
         "artifacts.files": artifacts,
+        "performance.test.predictions_sha256": sha256_file(project / paths.PREDICTIONS),
         "parameters.settings": plain(plan.load(project)),
     }
     data: DataSection = altered(changes).data
@@ -109,7 +112,7 @@ def test_a_folder_holds_all_of_it_and_nothing_else(released: Path, tmp_path: Pat
     assert found == expected
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["there"]
     assert state(released) == before
-    assert f"{TAG} restored: 6 files" in text
+    assert f"{TAG} restored: 7 files" in text
 
 
 def test_a_folder_in_use_is_left_alone(released: Path, tmp_path: Path) -> None:
@@ -125,6 +128,8 @@ def test_the_working_tree_is_as_it_was_after_everything_was_committed_and_change
     fill(released, BUNDLE, model__onnx="another model", extra__txt="more")
     fill(released, paths.RAW, rows__csv="late\n0\n")
     shutil.rmtree(released / paths.PROCESSED)
+    documents.write(released / paths.PREDICTIONS, "other predictions")
+    content.add(released, paths.PREDICTIONS)
     config = (released / paths.CONFIG).read_text()
     documents.write(released / paths.CONFIG, config.replace("max_iter: 200", "max_iter: 7"))
     git.run(released, "commit", "--quiet", "--all", "--message=Change it")
@@ -137,6 +142,7 @@ def test_the_working_tree_is_as_it_was_after_everything_was_committed_and_change
         "data/processed",
         "models/flights",
         "models/flights.dvc",
+        "models/predictions.parquet",
     ):
         assert f"\n  {place}" in text
     assert "is here already" in restore.restore(released, "v1.0.0", None)
@@ -172,12 +178,17 @@ def hide_an_edit(root: Path) -> str:
 
 def edit_the_bundle(root: Path) -> str:
     documents.write(root / BUNDLE / "model.onnx", "by hand")
-    return "models/flights: holds files that DVC's cache doesn't"
+    return "models/flights: holds what DVC's cache doesn't"
+
+
+def edit_the_predictions(root: Path) -> str:
+    documents.write(root / paths.PREDICTIONS, "by hand")
+    return "models/predictions.parquet: holds what DVC's cache doesn't"
 
 
 def add_raw_rows(root: Path) -> str:
     documents.write(root / paths.RAW / "more.csv", "late\n1\n")
-    return "data/raw: holds files that DVC's cache doesn't"
+    return "data/raw: holds what DVC's cache doesn't"
 
 
 def damage_the_cache_of_other_rows(root: Path) -> str:
@@ -187,7 +198,7 @@ def damage_the_cache_of_other_rows(root: Path) -> str:
     )
     damaged.chmod(0o644)
     damaged.write_text("late\n9\n")
-    return "data/raw: holds files that DVC's cache doesn't"
+    return "data/raw: holds what DVC's cache doesn't"
 
 
 def link_the_bundle(root: Path) -> str:
@@ -210,7 +221,7 @@ def put_a_repository_into_the_data(root: Path) -> str:
 @pytest.mark.parametrize(
     "change",
     [
-        edit_settings, keep_settings_from_git, hide_an_edit, edit_the_bundle, add_raw_rows,
+        edit_settings, keep_settings_from_git, hide_an_edit, edit_the_bundle, edit_the_predictions, add_raw_rows,
         damage_the_cache_of_other_rows, link_the_bundle, link_the_settings, put_a_repository_into_the_data,
     ],
 )  # fmt: skip

@@ -9,6 +9,7 @@ import json
 import os
 import re
 import time
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +21,8 @@ State = tuple[int, int, str]
 """A file's size in bytes, its modification time in ns, its MD5."""
 
 _ADDRESS = re.compile(r"[0-9a-f]{32}(\.dir)?")
+_OWN_FOLDERS = {".git", "git~1", ".dvc", "dvc~1"}
+_LIKE_GIT = {"head", "objects", "refs"}
 _NOT_COLLECTED = {".git", ".hg", ".dvc"}
 _RACY_NS = 2_000_000_000
 
@@ -47,7 +50,7 @@ def parse_pointer(content: bytes, source: str) -> Pointer:
     address, path = outs[0].get("md5"), outs[0].get("path")
     if not is_address(address):
         raise RecordError(f"{source}: md5 is {address!r}; expected 32 hexadecimal digits; make it with `dvc add`")
-    if not isinstance(path, str) or not is_plain(path) or "wdir" in value:
+    if not isinstance(path, str) or not is_plain(path) or {"wdir", "cmd"} & set(value):
         raise RecordError(f"{source}: leads to {path!r}; expected the name of what lies beside it")
     return Pointer(str(address), path)
 
@@ -70,13 +73,40 @@ def is_address(value: object) -> bool:
 
 def is_plain(path: str) -> bool:
     """Return whether *path* stays below its folder, on any system, and out of Git's and DVC's own folders."""
-    parts = path.split("/")
     return (
-        all(part not in {"", ".", ".."} and part.lower().rstrip(". ") not in {".git", ".dvc"} for part in parts)
+        all(part not in {"", ".", ".."} and _bare(part) not in _OWN_FOLDERS for part in path.split("/"))
         and "\\" not in path
-        and not any(ord(character) < ord(" ") for character in path)
+        and not any(unicodedata.category(character) in {"Cc", "Cs"} for character in path)
         and not re.match("[A-Za-z]:", path)
     )
+
+
+def _bare(name: str) -> str:
+    """Return the folder that *name* may come to on a disk: NTFS drops its end and streams, HFS what isn't seen.
+
+    Source: ``is_ntfs_dotgit`` and ``is_hfs_dotgit`` in Git's ``path.c`` and ``utf8.c``.
+    """
+    seen = "".join(character for character in name if unicodedata.category(character) != "Cf")
+    return unicodedata.normalize("NFKC", seen).partition(":")[0].rstrip(". ").casefold()
+
+
+def unsafe(names: Iterable[str]) -> str | None:
+    """Return the first of some files' paths that may not be written; ``None`` where all of them may.
+
+    A folder that Git would take for a repository isn't plain either, by whatever name: Git runs what its
+    configuration says.
+    """
+    held: dict[str, set[str]] = {}
+    for name in names:
+        if not is_plain(name):
+            return name
+        parts = [_bare(part) for part in name.split("/")]
+        for depth, part in enumerate(parts):
+            folder = "/".join(parts[:depth])
+            held.setdefault(folder, set()).add(part)
+            if held[folder] >= _LIKE_GIT:
+                return name
+    return None
 
 
 def folder_address(folder: Path, known: Mapping[str, State] | None = None) -> tuple[str, dict[str, State]]:

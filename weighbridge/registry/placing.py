@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from weighbridge import documents
-from weighbridge.digest import folder_entries
-from weighbridge.errors import DataError, SetupError
+from weighbridge import documents, paths
+from weighbridge.digest import folder_entries, sha256_file
+from weighbridge.errors import DataError, RecordError, SetupError
 from weighbridge.registry import addresses, checkouts, content, git, storage
 
 
@@ -24,12 +24,14 @@ class Folder(NamedTuple):
         pointer: the bytes of its DVC pointer.
         sha256: SHA-256 of its files by path.
         whole: whether it may hold no other files.
+        single: whether it is no folder but one file, whose SHA-256 stands under its name.
     """
 
     path: Path
     pointer: bytes
     sha256: Mapping[str, str]
     whole: bool = True
+    single: bool = False
 
 
 class Prepared:
@@ -50,27 +52,31 @@ class Prepared:
             shutil.rmtree(folder, ignore_errors=True)
 
     def bring(self, wanted: Folder, source: str) -> None:
-        """Bring a folder's content beside its place, each file checked by SHA-256.
+        """Bring a folder's content, or one file, beside its place, each file checked by SHA-256.
 
         Raises:
             DataError: where it isn't what *source* says.
             NowhereError: where neither cache nor remote has it.
         """
+        address, name = addresses.parse_pointer(wanted.pointer, f"{wanted.path}.dvc")
+        if name != wanted.path.name or address.endswith(".dir") == wanted.single:
+            what = "file" if wanted.single else "folder"
+            raise DataError(f"{wanted.path}.dvc: names {name}, {address}; expected the {what} {wanted.path.name}")
         parent = (self._target / wanted.path).parent
         parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{wanted.path.name}-", dir=parent))
+        temporary = Path(tempfile.mkdtemp(prefix=paths.TEMPORARY, dir=parent))
         self._temporary.append(temporary)
         draft = temporary / wanted.path.name
         content.materialise(self._root, wanted.pointer, draft)
         checkouts.require(draft, wanted.sha256, whole=wanted.whole, source=source)
-        self._drafts[wanted.path] = draft
+        self._drafts[wanted.path] = draft / name if wanted.single else draft
 
     def draft(self, path: Path) -> Path:
-        """Return where the folder that goes to *path* lies until then."""
+        """Return where what goes to *path* lies until then."""
         return self._drafts[path]
 
     def put(self) -> tuple[Path, ...]:
-        """Rename each folder into its place, unless what is there is the same; return those that were put."""
+        """Rename each into its place, unless what is there is the same; return those that were put."""
         return tuple(path for path in self._drafts if self._swap(path))
 
     def _swap(self, path: Path) -> bool:
@@ -79,6 +85,8 @@ class Prepared:
             if folder_entries(target) == folder_entries(draft):
                 return False
             target.rename(draft.with_name("replaced"))
+        elif target.is_file() and sha256_file(target) == sha256_file(draft):
+            return False
         draft.rename(target)
         return True
 
@@ -119,13 +127,14 @@ def _folders_in_the_way(root: Path, folders: Mapping[Path, bytes]) -> Iterator[s
     changing: dict[Path, str] = {}
     for path, pointer in folders.items():
         place = root / path
+        single = not str(content.pointer_address(pointer)).endswith(".dir")
         link = next((parent for parent in _steps(root, path.as_posix()) if parent.is_symlink()), None)
         if link is not None:
             yield f"{link.relative_to(root)}: is a link, and content would be written through it; remove it"
-        elif place.exists() and not place.is_dir():
-            yield f"{path}: is no folder; move it away"
-        elif place.is_dir() and any(place.iterdir()):
-            found = _address(place)
+        elif place.exists() and place.is_dir() == single:
+            yield f"{path}: is {'a' if single else 'no'} folder; move it away"
+        elif place.is_file() or (place.is_dir() and any(place.iterdir())):
+            found = addresses.md5_file(place) if single else _address(place)
             if found is None:
                 yield f"{path}: holds links or folders that DVC leaves out; move them away"
             elif found != content.pointer_address(pointer):
@@ -135,7 +144,7 @@ def _folders_in_the_way(root: Path, folders: Mapping[Path, bytes]) -> Iterator[s
     with storage.opened(root) as store:
         for path, found in changing.items():
             if not (store.is_sound(found) and all(map(store.is_sound, store.files(found).values()))):
-                yield f"{path}: holds files that DVC's cache doesn't; 'dvc add {path}' keeps them, or move them away"
+                yield f"{path}: holds what DVC's cache doesn't; 'dvc add {path}' keeps it, or move it away"
 
 
 def _address(folder: Path) -> str | None:
@@ -153,7 +162,15 @@ def _address(folder: Path) -> str | None:
 
 
 def write_files(root: Path, files: Mapping[str, bytes]) -> tuple[str, ...]:
-    """Write each file that isn't there as it should be, whole or not at all; return those."""
+    """Write each file that isn't there as it should be, whole or not at all; return those.
+
+    Raises:
+        RecordError: before anything is written, where a path isn't plain.
+        SetupError: without space or rights.
+    """
+    unsafe = addresses.unsafe(files)
+    if unsafe is not None:
+        raise RecordError(f"{unsafe!r}: no name of a plain file in a project; refused, don't trust its origin")
     changed = tuple(path for path, wanted in files.items() if not _holds(root / path, wanted))
     for path in changed:
         try:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
+from weighbridge import paths
 from weighbridge.errors import DataError, SetupError, WeighbridgeError
 from weighbridge.registry import addresses, dvc_settings, git
 
@@ -64,9 +65,10 @@ class Store:
             found = {entry["relpath"]: entry["md5"] for entry in listing}
         except (ValueError, KeyError, TypeError) as problem:
             raise DataError(f"the content {address} is no listing of DVC's ({problem}); refused") from None
-        for name, md5 in found.items():
-            if not isinstance(name, str) or not addresses.is_plain(name) or not addresses.is_address(md5):
-                raise DataError(f"the content {address} has the unsafe entry {name!r}; refused, don't trust its origin")
+        named = [str(name) for name, md5 in found.items() if not (isinstance(name, str) and addresses.is_address(md5))]
+        unsafe = named[0] if named else addresses.unsafe(found)
+        if unsafe is not None:
+            raise DataError(f"the content {address} has the unsafe entry {unsafe!r}; refused, don't trust its origin")
         return found
 
     def fetch(self, address: str) -> dict[str, str] | None:
@@ -100,7 +102,7 @@ class Store:
 
         cache = self.repo.cache.local
         cache.makedirs(str(self.cache))
-        with tempfile.TemporaryDirectory(dir=self.cache, prefix=".incoming-") as folder:
+        with tempfile.TemporaryDirectory(dir=self.cache, prefix=paths.TEMPORARY) as folder:
             drafts = {address: Path(folder, address) for address in wanted}
             remote.fs.get([remote.oid_to_path(address) for address in wanted], [str(path) for path in drafts.values()])
             for address, path in drafts.items():

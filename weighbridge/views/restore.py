@@ -9,7 +9,7 @@ from weighbridge import documents, paths, running
 from weighbridge.digest import sha256_bytes
 from weighbridge.errors import DataError, RecordError, SettingsError
 from weighbridge.manifest import DataSection, Manifest
-from weighbridge.registry import checkouts, git, placing, releases
+from weighbridge.registry import addresses, checkouts, git, placing, releases
 from weighbridge.registry.objects import Objects
 from weighbridge.registry.placing import Folder, Prepared
 from weighbridge.views import reference
@@ -50,18 +50,14 @@ def restore(root: Path, ref: str, to: Path | None) -> str:
 def _wanted(root: Path, release: releases.Release) -> Wanted:
     manifest = releases.manifest_of(root, release)
     name = release.name
-    held = _held(root, release.commit)
-    files = {path: text for path, text in held.items() if path.startswith(f"{_CONFIG}/")}
+    files, pointers = _held(root, release, manifest)
     _check_settings(release, manifest, files)
-    pointers = {
-        path: held.get(path.with_suffix(".dvc").as_posix()) for path in (paths.bundle(name), paths.RAW, paths.PROCESSED)
-    }
-    missing = [f"{path}.dvc" for path, text in pointers.items() if text is None]
+    missing = [f"{path}.dvc" for path, text in pointers.items() if text is None and path != paths.PREDICTIONS]
     if missing:
         raise RecordError(f"{release.tag}: its commit has no {', '.join(missing)}; expected DVC's pointers there")
     files |= {f"{path}.dvc": text for path, text in pointers.items() if text is not None}
     splits = {f"{part}.parquet": split.sha256 for part, split in manifest.data.splits.items()}
-    folders = (
+    folders: tuple[Folder, ...] = (
         Folder(paths.RAW, pointers[paths.RAW] or b"", checkouts.digests(manifest.data.raw.files)),
         Folder(paths.PROCESSED, pointers[paths.PROCESSED] or b"", splits, whole=False),
         Folder(
@@ -70,22 +66,39 @@ def _wanted(root: Path, release: releases.Release) -> Wanted:
             {file.path: file.sha256 for file in manifest.artifacts.files},
         ),
     )
+    predictions = pointers[paths.PREDICTIONS]
+    if predictions is not None:  # earlier versions kept none
+        sha256 = {paths.PREDICTIONS.name: manifest.performance.test.predictions_sha256}
+        folders = (*folders, Folder(paths.PREDICTIONS, predictions, sha256, single=True))
     return Wanted(release, manifest, folders, files)
 
 
-def _held(root: Path, commit: str) -> dict[str, bytes]:
-    """Return the files of ``config/``, ``data/`` and ``models/`` in a commit, as Git stores them."""
+def _held(
+    root: Path, release: releases.Release, manifest: Manifest
+) -> tuple[dict[str, bytes], dict[Path, bytes | None]]:
+    """Return the files of ``config/`` and DVC's pointers in a release's commit, as Git stores them.
+
+    Raises:
+        RecordError: where the commit changes ``config/``, or a file there has the name of something else.
+    """
+    top = git.prefix(root)
     with Objects(root) as objects:
-        tree = objects.headers(commit, "commit").one("tree")
-        top = git.prefix(root)
-        found = {}
-        for folder in (_CONFIG, "data", "models"):
-            entry = objects.entry(tree, f"{top}{folder}")
-            for path, _ in objects.walk(entry.id, f"{folder}/") if entry else ():
-                content = objects.file(tree, top + path)
-                if content is not None:
-                    found[path] = content
-        return found
+        found = objects.headers(release.commit, "commit")
+        tree, parent = found.one("tree"), found.one("parent")
+        config = objects.entry(tree, f"{top}{_CONFIG}")
+        names = [path for path, _ in objects.walk(config.id, f"{_CONFIG}/")] if config else []
+        unsafe = addresses.unsafe(names)
+        if unsafe is not None:
+            raise RecordError(f"{release.tag}: its commit has {unsafe!r}, which is no plain file; don't trust it")
+        before = objects.headers(parent, "commit").one("tree")
+        if parent != manifest.code.commit or config != objects.entry(before, f"{top}{_CONFIG}"):
+            raise RecordError(
+                f"{release.tag}: its commit stands on {parent[:12]}, was made of {manifest.code.commit[:12]}, and has "
+                f"to have the same {_CONFIG}/ as both; don't trust it: `weighbridge verify` says more"
+            )
+        files = {path: objects.file(tree, top + path) or b"" for path in names}
+        folders = (paths.bundle(release.name), paths.RAW, paths.PROCESSED, paths.PREDICTIONS)
+        return files, {path: objects.file(tree, f"{top}{path.as_posix()}.dvc") for path in folders}
 
 
 def _check_settings(release: releases.Release, manifest: Manifest, files: Mapping[str, bytes]) -> None:
@@ -137,7 +150,7 @@ def _to_folder(root: Path, wanted: Wanted, to: Path) -> str:
     text = releases.blob(root, wanted.release.commit, paths.manifest(name).as_posix())
     try:
         to.parent.mkdir(parents=True, exist_ok=True)
-        temporary = tempfile.TemporaryDirectory(dir=to.parent, prefix=f".{to.name}-")
+        temporary = tempfile.TemporaryDirectory(dir=to.parent, prefix=paths.TEMPORARY)
     except OSError as problem:
         raise SettingsError(f"--to {to}: {problem.strerror}; give a folder that can be made") from None
     with temporary as folder:
@@ -178,9 +191,14 @@ def _all(wanted: Wanted) -> list[str]:
 
 
 def _told(wanted: Wanted, changed: list[str]) -> str:
-    release, files = wanted.release, sum(len(folder.sha256) for folder in wanted.folders)
+    count, code = sum(len(folder.sha256) for folder in wanted.folders), wanted.manifest.code.commit[:12]
+    settings = sum(path.startswith(f"{_CONFIG}/") for path in wanted.files)
+    checked = (
+        f"{count} files of data and bundle, each with the SHA-256 of its manifest.\n"
+        f"Its {_CONFIG}/, {settings} files, is that of commit {code}, by Git's own digest; settings and critical cases "
+        "are those of the manifest."
+    )
     if not changed:
-        return f"{release.tag} is here already: {files} files, each with the SHA-256 of its manifest."
-    lines = [f"{release.tag} restored: {files} files, each with the SHA-256 of its manifest.", *sorted(changed)]
-    code = wanted.manifest.code.commit[:12]
+        return f"{wanted.release.tag} is here already: {checked}"
+    lines = [f"{wanted.release.tag} restored: {checked}", *sorted(changed)]
     return "\n".join(["\n  ".join(lines), f"Its code is commit {code}: 'git switch --detach {code}'."])
