@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import signal
 import subprocess
 import sys
@@ -9,11 +10,13 @@ import time
 from pathlib import Path
 
 import pytest
+from small_project import Project
 
 from weighbridge import paths, running
 from weighbridge.errors import SetupError
 from weighbridge.registry import ledger
 
+_TEMPORARY = ".weighbridge-tmp-"
 _HOLD = "import sys, time; from pathlib import Path; from weighbridge import running; "
 
 
@@ -55,15 +58,6 @@ def test_a_second_pipeline_is_told_who_runs_in_one_sentence(root: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_who_only_looks_is_never_refused_and_holds_nothing(root: Path) -> None:
-    running.hold(root, looking=True)
-    other = _other(root, "running.hold(root)")
-    lock = _stale(root)
-    running.hold(root, looking=True)
-    _kill(other)
-    assert lock.exists(), "its owner was alive"
-
-
 def test_after_a_kill_the_next_start_goes_on(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _kill(_other(root, "running.hold(root)"))
     lock = _stale(root)
@@ -74,7 +68,7 @@ def test_after_a_kill_the_next_start_goes_on(root: Path, capsys: pytest.CaptureF
 
 
 def test_after_a_good_end_nothing_is_said_or_touched(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    kept = root / "results/.champion.yaml.abcd1234"
+    kept = root / f"results/{_TEMPORARY}abcd1234"
     kept.parent.mkdir()
     kept.touch()
     running.hold(root)
@@ -83,10 +77,12 @@ def test_after_a_good_end_nothing_is_said_or_touched(root: Path, capsys: pytest.
 
 
 def test_what_was_being_written_is_swept_and_nothing_else(root: Path) -> None:
-    gone = ["results/.raw.yaml.x_3abcde", "results/runs/a/0/.train-abcd1234/model.skops", "data/.raw-abcd1234/x.csv",
-            "models/.small-abcd1234/model.onnx", "models/.small.yaml.abcd1234", "runs/ab/.tmp-abcd1234"]  # fmt: skip
-    kept = ["results/raw.yaml", "results/.ledger.msgpack", "results/.addresses.json", "data/raw/.x.csv.abcd1234",
-            "data/.gitignore", "models/small/model.onnx", ".secret.abcd1234", "runs/ab/abcd.json"]  # fmt: skip
+    folders = ("results", "results/runs/a/0", "data", "data/processed", "models", "approvals", "runs/ab")
+    gone = [f"{folder}/{_TEMPORARY}{name}" for folder in folders for name in ("x_3abcde", "raw-abcd1234/x.csv")]
+    people = (".backup-20240101", ".env.template", ".draft-20260101/mine", ".small.yaml.abcd1234", ".tmp-abcd1234")
+    kept = ["results/raw.yaml", "results/.ledger.msgpack", f"data/raw/{_TEMPORARY}abcd1234", "data/.gitignore",
+            "models/small/model.onnx", f"{_TEMPORARY}abcd1234",
+            *(f"{folder}/{name}" for folder in folders for name in people)]  # fmt: skip
     for name in (*gone, *kept):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).touch()
@@ -96,18 +92,27 @@ def test_what_was_being_written_is_swept_and_nothing_else(root: Path) -> None:
     assert [name for name in kept if (root / name).exists()] == kept
 
 
+def test_all_that_is_being_written_bears_the_mark_that_is_swept() -> None:
+    makers = re.compile(r"(?:mkstemp|mkdtemp|TemporaryDirectory|NamedTemporaryFile)\(([^)]*dir=[^)]*)\)")
+    files = Path(running.__file__).parent.rglob("*.py")
+    found = [(path.name, call) for path in files for call in makers.findall(path.read_text())]
+    assert len(found) > 10
+    assert not [one for one in found if "prefix=paths.TEMPORARY" not in one[1] and "prefix=_DRAFT" not in one[1]]
+    assert _TEMPORARY == paths.TEMPORARY
+
+
 def test_a_link_is_not_followed_by_the_sweep(root: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     elsewhere = tmp_path_factory.mktemp("elsewhere")
-    (elsewhere / ".mine.abcd1234").touch()
+    (elsewhere / f"{_TEMPORARY}abcd1234").touch()
     (root / "models").symlink_to(elsewhere)
     _stale(root)
     running.hold(root)
-    assert (elsewhere / ".mine.abcd1234").exists()
+    assert (elsewhere / f"{_TEMPORARY}abcd1234").exists()
 
 
 def test_while_an_orphan_runs_its_files_stay(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     orphan = _other(root, "kept = running.alone(root, 'train-logistic-0'); kept.__enter__()")
-    draft = root / "results/.raw.yaml.abcd1234"
+    draft = root / f"results/{_TEMPORARY}abcd1234"
     draft.touch()
     _stale(root)
     running.hold(root)
@@ -120,10 +125,11 @@ def test_locks_that_another_host_left_are_not_removed(root: Path) -> None:
     (root / "results").mkdir()
     (root / paths.RUNNING).write_text("process 1 on elsewhere, since 2026-01-31T12:00:00Z")
     lock = _stale(root)
-    with pytest.raises(SetupError, match=r"elsewhere.*'snakemake --unlock'"):
+    with pytest.raises(SetupError, match=r"elsewhere.*'snakemake --unlock'.*--hostname"):
         running.hold(root)
-    running.hold(root, looking=True)  # as `snakemake --unlock` does
     assert lock.exists()
+    lock.unlink()  # as `snakemake --unlock` does
+    running.hold(root)
 
 
 def test_a_killed_stage_is_on_record_at_the_next_start(root: Path) -> None:
@@ -132,6 +138,22 @@ def test_a_killed_stage_is_on_record_at_the_next_start(root: Path) -> None:
     running.hold(root)
     (entry,) = ledger.read(root)
     assert (entry.record["status"], entry.record["stage"]) == ("killed", "weigh")
+
+
+def test_who_only_looks_puts_nothing_in_order(fresh: Project) -> None:
+    root = fresh.root
+    does = "from weighbridge.registry import attempts; kept = attempts.recorded(root, 'weigh'); kept.__enter__()"
+    _kill(_other(root, does))
+    left = [_stale(root), root / f"results/{_TEMPORARY}abcd1234", *(root / paths.ATTEMPTS).iterdir()]
+    left[1].touch()
+    assert fresh.dry_run().code == 0
+    for command in (["--list-rules"], ["--summary"]):
+        fresh.sh("snakemake", *command)
+    assert [path for path in left if not path.exists()] == []
+    assert len(left) == 3
+    assert ledger.read(root) == ()
+    fresh.sh("snakemake", "--cores", "1", "--unlock")
+    assert [path.exists() for path in left] == [False, True, True]
 
 
 def test_a_stage_waits_for_its_twin_and_for_no_other(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -153,11 +175,10 @@ def test_a_folder_that_can_not_be_written_is_named(root: Path) -> None:
     (root / "results").touch()
     with pytest.raises(SetupError, match=r"results.*can't be written"):
         running.hold(root)
-    running.hold(root, looking=True)
 
 
-def test_holding_takes_less_than_ten_milliseconds(root: Path) -> None:
-    running.hold(root, looking=True)
+def test_holding_takes_less_than_ten_milliseconds(root: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    running.hold(root)
     started = time.process_time()
-    running.hold(root, looking=True)
+    running.hold(tmp_path_factory.mktemp("another"))
     assert time.process_time() - started < 0.01

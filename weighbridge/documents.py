@@ -21,6 +21,7 @@ from typing import Any, Literal, TypeVar
 import msgspec
 import yaml
 
+from weighbridge import paths
 from weighbridge.errors import RecordError, SettingsError, WeighbridgeError
 
 T = TypeVar("T")
@@ -339,7 +340,7 @@ def write(path: Path, content: str | bytes) -> None:
     """Write the file whole or not at all: a temporary name, fsync, then a rename."""
     path.parent.mkdir(parents=True, exist_ok=True)
     data = content.encode() if isinstance(content, str) else content
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=paths.TEMPORARY)
     try:
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(data)

@@ -22,16 +22,12 @@ from weighbridge.errors import SetupError
 _PATIENCE_SECONDS = 0.5
 _PAUSE_SECONDS = 0.05
 _NO_LOCKS_HERE = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
-_ANY = "any"
-"""Shared by all stages, so that one look tells whether any runs; no stage has this name."""
-# As `tempfile` names what is renamed once it is whole.
-_TEMPORARY = re.compile(r"\..*[.-][a-z0-9_]{8}")
 _SNAKEMAKE_LOCK = re.compile(r"\d+\.(input|output)\.lock")
 _SWEPT = ("data", "data/processed", "models", "models/*", "approvals", "runs/*")
 _held: dict[Path, int] = {}
 
 
-def hold(root: Path, *, looking: bool = False) -> None:
+def hold(root: Path) -> None:
     """Hold the folder for the life of this process, and put in order what a killed one has left.
 
     Snakemake's stale locks are removed, half-written files too, and attempts that were killed go on record. Where the
@@ -39,7 +35,6 @@ def hold(root: Path, *, looking: bool = False) -> None:
 
     Args:
         root: the project's root.
-        looking: for a process that changes nothing, such as a dry run: it lets go at once, and is never refused.
 
     Raises:
         SetupError: where another pipeline runs in the folder, or nothing can be written there.
@@ -50,19 +45,18 @@ def hold(root: Path, *, looking: bool = False) -> None:
         try:
             descriptor = _opened(root / paths.RUNNING)
             stack.callback(os.close, descriptor)
-            taken = _taken(descriptor, fcntl.LOCK_EX, 0 if looking else _PATIENCE_SECONDS)
+            taken = _taken(descriptor, fcntl.LOCK_EX, _PATIENCE_SECONDS)
             holder = os.pread(descriptor, 200, 0).decode(errors="replace").strip()
-            if taken and not (looking and _is_elsewhere(holder)):
+            if taken:
                 _put_in_order(root, holder)
-            if taken and not looking:
                 _write_holder(descriptor)
                 stack.pop_all()
                 _held[root] = descriptor
         except OSError as problem:
-            if looking or problem.errno in _NO_LOCKS_HERE:
+            if problem.errno in _NO_LOCKS_HERE:
                 return
             raise _unwritable(root, problem) from None
-    if not (taken or looking):
+    if not taken:
         raise SetupError(
             f"another snakemake runs in this folder ({holder or 'it has just started'}); wait for it, or end it there"
         )
@@ -110,7 +104,9 @@ def _put_in_order(root: Path, holder: str) -> None:
     locks = _stale_locks(root)
     if locks and _is_elsewhere(holder):
         raise SetupError(
-            f"a snakemake has left its locks here ({holder}); where it runs no more, 'snakemake --unlock' removes them"
+            f"a snakemake has left its locks here ({holder}), and {platform.node()} can't see whether it still runs: "
+            "where it doesn't, type 'snakemake --unlock', then the same command again (a container with a fixed "
+            "--hostname needs neither)"
         )
     for lock in locks:
         lock.unlink(missing_ok=True)
@@ -137,7 +133,7 @@ def _stale_locks(root: Path) -> list[Path]:
 def _still_running(root: Path) -> str:
     """Return the stages that a killed Snakemake has left running; empty where there are none."""
     place = root / paths.STAGE_LOCKS
-    names = sorted(path.name for path in place.iterdir() if path.name != _ANY) if place.is_dir() else []
+    names = sorted(path.name for path in place.iterdir()) if place.is_dir() else []
     return ", ".join(name for name in names if not _is_free(place / name))
 
 
@@ -147,7 +143,7 @@ def _is_free(path: Path) -> bool:
 
 
 def _sweep(root: Path) -> None:
-    """Remove files and folders that were being written; never anything among the raw data."""
+    """Remove what was being written, which its name tells; never anything among the raw data."""
     folders = [folder for pattern in _SWEPT for folder in root.glob(pattern) if folder != root / paths.RAW]
     folders += [Path(name) for name, _, _ in os.walk(root / "results")]
     top = root.resolve()
@@ -156,7 +152,7 @@ def _sweep(root: Path) -> None:
         if not folder.is_dir() or folder.resolve() != top / folder.relative_to(root):
             continue
         for path in folder.iterdir():
-            if _TEMPORARY.fullmatch(path.name):
+            if path.name.startswith(paths.TEMPORARY):
                 _remove(path)
 
 
@@ -183,17 +179,15 @@ def alone(root: Path, stage: str) -> Iterator[None]:
         stage: the stage's name, with candidate and seed where it has such.
     """
     with contextlib.ExitStack() as stack:
-        for name, kind in ((_ANY, fcntl.LOCK_SH), (stage, fcntl.LOCK_EX)):
-            descriptor = _opened(root / paths.STAGE_LOCKS / name)
-            stack.callback(os.close, descriptor)
-            try:
-                if not _taken(descriptor, kind, 0):
-                    holder = os.pread(descriptor, 200, 0).decode(errors="replace").strip()
-                    _say(f"{stage} runs already ({holder}); this one waits for it")
-                    fcntl.flock(descriptor, kind)
-                if kind == fcntl.LOCK_EX:
-                    _write_holder(descriptor)
-            except OSError as problem:
-                if problem.errno not in _NO_LOCKS_HERE:
-                    raise
+        descriptor = _opened(root / paths.STAGE_LOCKS / stage)
+        stack.callback(os.close, descriptor)
+        try:
+            if not _taken(descriptor, fcntl.LOCK_EX, 0):
+                holder = os.pread(descriptor, 200, 0).decode(errors="replace").strip()
+                _say(f"{stage} runs already ({holder}); this one waits for it")
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            _write_holder(descriptor)
+        except OSError as problem:
+            if problem.errno not in _NO_LOCKS_HERE:
+                raise
         yield

@@ -197,13 +197,18 @@ def test_a_damaged_record_is_refused_by_the_stage_that_reads_it(case: str, finis
 
 
 def test_what_a_killed_job_left_is_swept_away(finished: Project) -> None:
-    left_over = [finished.root / "models/.small-abcd_234", finished.root / "data/.raw-abcd_234"]
-    for folder in left_over:
+    left_over = [
+        finished.root / "models/.weighbridge-tmp-bundle-abcd_234",
+        finished.root / "data/.weighbridge-tmp-raw-abcd_234",
+    ]
+    mine = [finished.root / "models/.small-20260101", finished.root / "data/.raw-20260101"]
+    for folder in (*left_over, *mine):
         folder.mkdir()
         (folder / "part").write_text("half")
     for stage in ("fetch", "package"):
         assert finished.stage(stage).code == 0
     assert not any(folder.exists() for folder in left_over)
+    assert all(folder.exists() for folder in mine)
 
 
 def test_a_clone_without_the_last_bundle_comes_as_far_as_the_verdict(ready: Project) -> None:

@@ -53,7 +53,7 @@ def test_many_links_are_not_all_listed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("place", ["results", "models", "models/small", "data", "data/processed", "approvals"])
 def test_what_a_killed_run_left_is_not_swept_away_through_a_link(place: str, tmp_path: Path) -> None:
     root, outside = tmp_path / "project", tmp_path / "outside"
-    left = ".draft-abcd1234"
+    left = ".weighbridge-tmp-abcd1234"
     for folder in (outside, outside / "processed", outside / "small", root / ".snakemake/locks", root / "logs"):
         folder.mkdir(parents=True)
         (folder / left).write_text("half")

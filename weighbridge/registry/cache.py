@@ -15,7 +15,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from weighbridge import paths
 from weighbridge.errors import DataError, SetupError
+from weighbridge.registry import dvc_settings
 from weighbridge.registry.addresses import folder_address, is_address, is_plain, md5_file
 
 _OBJECT_MODE = 0o444  # by which DVC knows its own
@@ -76,7 +78,7 @@ class Cache(NamedTuple):
         if target.is_file() and md5_file(target) == address.removesuffix(".dir"):
             return
         self._make_folder(target.parent)
-        descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=".put-")
+        descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=paths.TEMPORARY)
         try:
             with os.fdopen(descriptor, "wb") as stream, source.open("rb") as content:
                 shutil.copyfileobj(content, stream, 1 << 20)
@@ -103,8 +105,7 @@ def of(root: Path) -> Cache:
     Raises:
         SetupError: where DVC isn't set up, its configuration is damaged, or the cache isn't in a folder.
     """
-    start = root.absolute()
-    home = next((folder / ".dvc" for folder in (start, *start.parents) if (folder / ".dvc").is_dir()), None)
+    home = dvc_settings.home(root)
     if home is None:
         raise SetupError(f"{root} isn't set up for DVC; run `dvc init` there, and commit what it makes")
     settings = _configured(home)

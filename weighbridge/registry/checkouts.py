@@ -10,12 +10,14 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from weighbridge import documents
+from weighbridge import documents, paths
 from weighbridge.digest import FileEntry, folder_entries
 from weighbridge.errors import DataError, SetupError
 from weighbridge.registry import addresses, git, storage
 from weighbridge.registry.releases import Release
 from weighbridge.registry.storage import Store
+
+_WRITTEN = (".dvc", "config", "data", "models", "results", "logs", "runs", "approvals", ".snakemake")
 
 
 def check_out(root: Path, folder: Path, commit: str, tags: Iterable[Release] = ()) -> Path:
@@ -28,7 +30,7 @@ def check_out(root: Path, folder: Path, commit: str, tags: Iterable[Release] = (
         tags: the only releases that the folder shall know of.
 
     Raises:
-        SetupError: where the commit isn't there, or Git fails.
+        SetupError: where the commit isn't there, or has links where something is written, or Git fails.
     """
     if git.attempt(root, "cat-file", "-e", f"{commit}^{{commit}}").returncode:
         raise SetupError(
@@ -43,9 +45,27 @@ def check_out(root: Path, folder: Path, commit: str, tags: Iterable[Release] = (
         git.run(folder, "update-ref", release.tag.ref, release.object)
     git.run(folder, "checkout", "--quiet", "--detach", commit)
     place = folder / git.prefix(root)
+    _refuse_links(folder, place)
     if not place.is_dir():
         raise SetupError(f"the commit {commit[:12]} has no folder {git.prefix(root)}; expected the project there")
     return place
+
+
+def _refuse_links(folder: Path, place: Path) -> None:
+    """Refuse links that the commit brings where something is written: they lead out of the *folder*."""
+    steps = [step for step in (place, *place.parents) if step.is_relative_to(folder)]
+    own = [place / path for path in (*_WRITTEN, paths.RAW, paths.RAW_POINTER)]
+    inner = (
+        Path(parent, name)
+        for parent, folders, files in os.walk(place / ".dvc")  # itself no link: that is found before
+        for name in (*folders, *files)
+    )
+    link = next((step for step in (*steps, *own, *inner) if step.is_symlink()), None)
+    if link is not None:
+        raise SetupError(
+            f"the commit has a link at {link.relative_to(folder)}, to {os.readlink(link)!r}, and what is written would "
+            "land there; such a release can't be reproduced, and don't trust who made it"
+        )
 
 
 def isolate(place: Path) -> None:
@@ -91,7 +111,7 @@ def _copy(lender: Store, borrower: Store, wanted: list[str]) -> bool:
     if far and (remote is None or not all(remote.exists(address) for address in far)):
         return False
     borrower.cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=borrower.cache, prefix=".incoming-") as folder:
+    with tempfile.TemporaryDirectory(dir=borrower.cache, prefix=paths.TEMPORARY) as folder:
         drafts = {address: Path(folder, address) for address in lacking}
         for address in near:
             shutil.copyfile(lender.cached(address), drafts[address])

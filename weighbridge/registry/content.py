@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from weighbridge import paths
 from weighbridge.digest import folder_entries, sha256_folder
 from weighbridge.errors import DataError, SetupError
 from weighbridge.registry import storage, trusted
@@ -163,7 +164,7 @@ def materialise(root: Path, pointer_bytes: bytes, destination: Path, *, sha256: 
             )
         _require(store, found, sha256, address)
         destination.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=destination.parent, prefix=f".{destination.name}.") as folder:
+        with tempfile.TemporaryDirectory(dir=destination.parent, prefix=paths.TEMPORARY) as folder:
             draft = Path(folder, "content")
             draft.mkdir()
             for file, md5 in found.items():

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from weighbridge import documents
+from weighbridge import documents, paths
 from weighbridge.errors import SetupError
 from weighbridge.registry import git, processes
 
@@ -59,7 +59,7 @@ def locked(root: Path) -> Iterator[Draft]:
 
 def _take(lock: Path) -> None:
     """Make the lock, with this process's name in it: where it is killed, the next one knows that the lock is stale."""
-    with tempfile.NamedTemporaryFile(dir=lock.parent, prefix=".index-") as claim:
+    with tempfile.NamedTemporaryFile(dir=lock.parent, prefix=paths.TEMPORARY) as claim:
         claim.write(msgspec.json.encode(processes.own()))
         claim.flush()
         deadline = time.monotonic() + _PATIENCE_SECONDS

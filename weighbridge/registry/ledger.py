@@ -18,16 +18,18 @@ from typing import Any
 
 import msgspec
 
+from weighbridge import paths
 from weighbridge.digest import canonical_json
 from weighbridge.errors import RecordError
 from weighbridge.registry import ledger_book, ledger_index, records
-from weighbridge.registry.ledger_rows import Row
+from weighbridge.registry.ledger_rows import LARGEST, Row, content, parents_first
 
 FOLDER = "runs"
 EVIDENCE = records.EVIDENCE
 """Kind of the records that name a file which later stages rest on, with its digest."""
 _FILE = re.compile(r"([0-9a-f]{64})\.json")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+_DEEPEST = 64  # lists and objects inside each other; those who read a record go down into it
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,33 +54,31 @@ def append(root: Path, record: Mapping[str, Any]) -> str:
         raise RecordError("a ledger record may not have a key 'parents': the ledger fills it; rename the key")
     try:
         records.check(msgspec.to_builtins(record))
-        content = canonical_json({**record, "parents": heads(root)}).encode() + b"\n"
-    except (ValueError, TypeError) as problem:
+        written = canonical_json({**record, "parents": heads(root)}).encode() + b"\n"
+    except (ValueError, TypeError, RecursionError) as problem:
         raise RecordError(f"the record can't be written as JSON: {problem}; leave the value out or say null") from None
-    digest = digest_of(content)
-    _keep(root, digest, content)
+    digest = digest_of(written)
+    adopt(root, digest, written)
     return digest
 
 
-def adopt(root: Path, digest: str, content: bytes) -> bool:
-    """Take in a record that was written elsewhere, its file's *content* to the byte; return whether it was new here.
+def adopt(root: Path, digest: str, text: bytes) -> bool:
+    """Take in a record that was written elsewhere, its file's content to the byte; return whether it was new here.
 
     Raises:
         RecordError: where its content isn't what its name says.
     """
-    entry = parse(content, digest)
+    entry = parse(text, digest)
     if isinstance(entry, str):
         raise RecordError(f"record {digest[:12]}: {entry}; don't take it in")
-    return _keep(root, digest, content)
-
-
-def _keep(root: Path, digest: str, content: bytes) -> bool:
     target = root / path_of(digest)
-    if target.exists():
-        return False
-    _write_once(target, content)
-    ledger_book.note(root, digest)
-    return True
+    new = not target.exists()
+    if new:
+        _write_once(target, text)
+    # A release that advances the branch has laid its record here before it is taken in.
+    if new or digest not in ledger_book.read(root):
+        ledger_book.note(root, digest)
+    return new
 
 
 def path_of(digest: str) -> Path:
@@ -91,17 +91,17 @@ def is_digest(text: str) -> bool:
     return bool(_DIGEST.fullmatch(text))
 
 
-def digest_of(content: bytes) -> str:
+def digest_of(text: bytes) -> str:
     """Return the name of a record whose file has this content."""
-    return hashlib.sha256(content.removesuffix(b"\n")).hexdigest()
+    return hashlib.sha256(text.removesuffix(b"\n")).hexdigest()
 
 
-def _write_once(target: Path, content: bytes) -> None:
+def _write_once(target: Path, text: bytes) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=".tmp-")
+    descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=paths.TEMPORARY)
     try:
         with os.fdopen(descriptor, "wb") as stream:
-            stream.write(content)
+            stream.write(text)
             stream.flush()
             os.fsync(stream.fileno())
         Path(temporary).chmod(0o444)
@@ -142,8 +142,8 @@ def inspect(root: Path) -> tuple[tuple[Entry, ...], tuple[str, ...]]:
     """Return the records that are whole, as :func:`read` does, and what is wrong with the others."""
     entries: dict[str, Entry] = {}
     damage = [f"{path.relative_to(root)}: {said}; remove it" for path, said in strangers(root)]
-    for digest, content in contents(root):
-        entry = parse(content, digest)
+    for digest, text in contents(root):
+        entry = parse(text, digest)
         if isinstance(entry, Entry):
             entries[digest] = entry
         else:
@@ -154,7 +154,8 @@ def inspect(root: Path) -> tuple[tuple[Entry, ...], tuple[str, ...]]:
         for parent in entry.parents
         if parent not in entries and not (root / path_of(parent)).is_file()
     ]
-    return in_order(entries), tuple(damage)
+    order = parents_first({digest: entry.parents for digest, entry in entries.items()})
+    return tuple(entries[digest] for digest in order), tuple(damage)
 
 
 def strangers(root: Path) -> Iterator[tuple[Path, str]]:
@@ -162,41 +163,43 @@ def strangers(root: Path) -> Iterator[tuple[Path, str]]:
     for path in _paths(root):
         if path.is_symlink():
             yield path, "a link, no record"
-        elif not _is_record(path):
+        elif not _has_name(path):
             yield path, "not the name of a record"
+        elif not _is_record(path):
+            yield path, "no regular file, no record"
 
 
-def parse(content: bytes, digest: str) -> Entry | str:
-    """Return the record in a file's *content*, or what is wrong with it in words.
+def parse(text: bytes, digest: str) -> Entry | str:
+    """Return the record in a file's content, or what is wrong with it in words.
 
     Args:
-        content: the file's bytes.
+        text: the file's bytes.
         digest: what its name says.
     """
-    found = digest_of(content)
-    if found != digest or not content.endswith(b"\n"):
+    if len(text) > LARGEST:
+        return f"larger than a record can be, {LARGEST} bytes"
+    found = digest_of(text)
+    if found != digest or not text.endswith(b"\n"):
         return f"its content has the digest {found[:12]}, its name says {digest[:12]}"
     try:
-        record = _record.decode(content)
+        record = _record.decode(text)
         parents = msgspec.convert(record.pop("parents"), tuple[str, ...])
-    except (msgspec.MsgspecError, UnicodeDecodeError, KeyError) as problem:
+    except (msgspec.MsgspecError, ValueError, KeyError, RecursionError) as problem:
         return f"no record: {problem}"
+    if not all(map(is_digest, parents)):
+        return "no record: its parents are no digests"
+    if text.count(b"[") + text.count(b"{") > _DEEPEST and _is_deeper(record):
+        return f"no record: nested more than {_DEEPEST} deep"
     return Entry(digest=digest, parents=parents, record=record)
 
 
-def in_order(entries: Mapping[str, Entry]) -> tuple[Entry, ...]:
-    """Return the records by depth, parents before children, else by digest."""
-    depth: dict[str, int] = {}
-    for start in sorted(entries):
-        pending = [start]
-        while pending:
-            parents = [parent for parent in entries[pending[-1]].parents if parent in entries]
-            unknown = [parent for parent in parents if parent not in depth]
-            if unknown:
-                pending.extend(unknown)
-            else:
-                depth[pending.pop()] = 1 + max((depth[parent] for parent in parents), default=0)
-    return tuple(sorted(entries.values(), key=lambda entry: (depth[entry.digest], entry.digest)))
+def _is_deeper(record: dict[str, Any]) -> bool:
+    """Return whether more than :data:`_DEEPEST` lists and objects lie in each other."""
+    level: list[Any] = [record]
+    for _ in range(_DEEPEST):
+        inner = (one.values() if isinstance(one, dict) else one for one in level)
+        level = [each for values in inner for each in values if isinstance(each, dict | list)]
+    return bool(level)
 
 
 def _paths(root: Path) -> Iterator[Path]:
@@ -204,14 +207,18 @@ def _paths(root: Path) -> Iterator[Path]:
     folder = root / FOLDER
     inner = sorted(path for path in folder.iterdir() if not path.name.startswith(".")) if folder.is_dir() else []
     for part in inner:
-        if part.is_symlink():
+        if part.is_symlink() or not part.is_dir():
             yield part
-        elif part.is_dir():
+        else:
             yield from sorted(path for path in part.iterdir() if not path.name.startswith("."))
 
 
+def _has_name(path: Path) -> bool:
+    return bool(_FILE.fullmatch(path.name)) and path.name[:2] == path.parent.name
+
+
 def _is_record(path: Path) -> bool:
-    return bool(_FILE.fullmatch(path.name)) and path.name[:2] == path.parent.name and not path.is_symlink()
+    return _has_name(path) and not path.is_symlink() and path.is_file()
 
 
 def _records(root: Path) -> Iterator[tuple[str, Path]]:
@@ -245,7 +252,7 @@ def count(root: Path) -> int:
 
 def contents(root: Path) -> Iterator[tuple[str, bytes]]:
     """Yield each record's digest, by its name, and its file's content."""
-    return ((digest, path.read_bytes()) for digest, path in _records(root))
+    return ((digest, content(path)) for digest, path in _records(root))
 
 
 def files(root: Path) -> dict[str, bytes]:
@@ -261,6 +268,6 @@ def files(root: Path) -> dict[str, bytes]:
         for parent in entry.parents if isinstance(entry, Entry) else ():
             path = root / path_of(parent)
             if parent not in found and path.is_file():
-                found[parent] = path.read_bytes()
+                found[parent] = content(path)
                 waiting.append(parent)
-    return {path_of(digest).as_posix(): content for digest, content in sorted(found.items())}
+    return {path_of(digest).as_posix(): text for digest, text in sorted(found.items())}

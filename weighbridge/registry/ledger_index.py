@@ -120,7 +120,10 @@ class Index:
         self._heads = (self._heads | new) - named - self._absent
         absent = {parent for parent in named if parent not in self._digests(parent[:2])}
         self._absent = (self._absent | absent) - new
-        self._fresh += parents_first(rows)
+        found = {row.digest: row for row in rows}
+        # What an edited record names may lead back to itself.
+        order = parents_first({row.digest: () if row.damaged else row.parents for row in rows})
+        self._fresh += [found[digest] for digest in order]
 
     def pack(self) -> bytes:
         """Return the index as its file has it."""
@@ -154,7 +157,7 @@ def _load(path: Path) -> Index:
 def _replace(path: Path, content: bytes) -> None:
     """Write by rename, without waiting for the disk: what a crash leaves of it bears the wrong checksum."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=paths.TEMPORARY)
     try:
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(content)

@@ -211,7 +211,17 @@ def _explained(problem: BaseException) -> SetupError:
 
 def _refuse_secrets(root: Path) -> None:
     """Refuse a committed configuration that holds credentials, or names files or commands to get them from."""
-    config = root / ".dvc" / "config"
+    home = dvc_settings.home(root)
+    if home is None:
+        return
+    # Where .dvc itself is a link, Git knows the files where they are.
+    listed = git.attempt(home.resolve(), "ls-files", "-z", "--", ".").stdout.decode(errors="replace").split("\0")
+    if any(name.casefold() == "config.local" for name in listed):
+        raise SetupError(
+            f"{home / 'config.local'}: is committed, so everyone's DVC would do what it says; take it out with "
+            "`git rm --cached .dvc/config.local`, and change what secrets it holds"
+        )
+    config = home / "config"
     for line, key, in_value in dvc_settings.refused(config.read_text(errors="replace") if config.is_file() else ""):
         if in_value:
             raise SetupError(

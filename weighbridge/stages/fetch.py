@@ -12,6 +12,8 @@ from weighbridge.manifest import Raw
 from weighbridge.registry import content, trusted
 from weighbridge.tasks import FetchTask
 
+_DRAFT = f"{paths.TEMPORARY}raw-"
+
 
 def run(root: Path, task: FetchTask) -> Raw:
     """Bring the raw files where they are absent, and record what is there.
@@ -26,7 +28,7 @@ def run(root: Path, task: FetchTask) -> Raw:
     folder, pointer = root / paths.RAW, root / paths.RAW_POINTER
     expected = content.pointer_address(pointer) if pointer.is_file() else None
     on_record = trusted.raw_sha256(root, expected) if expected else None
-    for left_over in folder.parent.glob(".raw-????????"):  # by a killed job; Git would call it uncommitted
+    for left_over in folder.parent.glob(f"{_DRAFT}*"):  # by a killed job; Git would call it uncommitted
         shutil.rmtree(left_over, ignore_errors=True)
     anew = not _has_files(folder) and not (expected and content.pull(root, pointer, sha256=on_record))
     if anew:
@@ -62,7 +64,7 @@ def _fetch_anew(root: Path, function: str, expected: str | None) -> None:
     """Fetch into a temporary folder, compare with the pointer, and only then rename into place."""
     folder = root / paths.RAW
     folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=".raw-", dir=folder.parent))
+    temporary = Path(tempfile.mkdtemp(prefix=_DRAFT, dir=folder.parent))
     try:
         temporary.chmod(0o755)
         resolve(function)(temporary)

@@ -20,6 +20,7 @@ from weighbridge.tasks import PackageTask
 from weighbridge.training import export, native
 
 _GOLDEN_ROWS = 16
+_DRAFT = f"{paths.TEMPORARY}bundle-"
 _ROLES = {
     "model.onnx": "the model that ships: raw columns to prediction",
     "model.skops": "native weights",
@@ -148,9 +149,9 @@ def _build(root: Path, task: PackageTask, champion: str, record: manifest.RunRec
     interface = export.interface(schema, {feature.name: feature.missing_share for feature in data.features})
     rows = tables.read_split(root, "validation", data, [schema.id, *schema.features])
     bundle.parent.mkdir(parents=True, exist_ok=True)
-    for left_over in bundle.parent.glob(f".{task.name}-????????"):  # by a killed job; Git would call it uncommitted
+    for left_over in bundle.parent.glob(f"{_DRAFT}*"):  # by a killed job; Git would call it uncommitted
         shutil.rmtree(left_over, ignore_errors=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{task.name}-", dir=bundle.parent))
+    temporary = Path(tempfile.mkdtemp(prefix=_DRAFT, dir=bundle.parent))
     try:
         temporary.chmod(0o755)
         print("exporting to ONNX", flush=True)

@@ -65,7 +65,7 @@ def run(root: Path, candidate: str, seed: int, task: TrainTask, code: str) -> ma
 def _draft(beside: Path) -> Iterator[Path]:
     """Give a new folder in *beside*, made where it is absent, to write into and rename from; it goes afterwards."""
     beside.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=".train-", dir=beside))
+    folder = Path(tempfile.mkdtemp(prefix=paths.TEMPORARY, dir=beside))
     try:
         yield folder
     finally:

@@ -16,13 +16,15 @@ from weighbridge.registry import attempts
 
 started = time.time()
 plan.lead(root)
-# Dry runs change nothing; nor do commands such as --summary, which go without cores.
-looking = workflow.output_settings.dryrun or not (
-    workflow.resource_settings.cores or workflow.resource_settings.nodes
+# Dry runs put nothing in order; nor do commands such as --summary, which go without cores, and --unlock, which itself does.
+looking = (
+    workflow.output_settings.dryrun
+    or "--unlock" in sys.argv
+    or not (workflow.resource_settings.cores or workflow.resource_settings.nodes)
 )
 try:
-    if workflow.is_main_process:
-        running.hold(root, looking=looking)
+    if workflow.is_main_process and not looking:
+        running.hold(root)
     project = plan.Plan(
         plan.load(root, config, workflow.config_settings.configfiles), root
     )
