@@ -1,14 +1,20 @@
 """A clone takes in what releases have on record: all of it, nothing else, and at the price of one look."""
 
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from weighbridge import paths
+from weighbridge.digest import canonical_json
 from weighbridge.errors import RecordError, SetupError
-from weighbridge.registry import adoption, git, ledger, records
+from weighbridge.manifest import Interval
+from weighbridge.registry import adoption, git, ledger, ledger_rows, records, releases
+from weighbridge.registry.notes import Notes
+from weighbridge.registry.tags import Tag, Version
 
 Sh = Callable[..., str]
 WHEN = "2026-01-01T00:00:00Z"
@@ -19,12 +25,18 @@ def append(root: Path, file: str) -> str:
     return ledger.append(root, entry)
 
 
-def release(root: Path, sh: Sh, version: str, ledgers: str = "runs") -> None:
+def release(root: Path, sh: Sh, version: str, ledgers: str = "runs", message: str = "") -> None:
     """Tag a commit beside the branch that holds the ledger, as a release does."""
+    tag = Tag("flights", Version.parse(version))
+    said = Notes(
+        tag=tag, bump="first", reasons=("the first release",), candidate="boosting", primary="roc_auc",
+        metrics={"roc_auc": Interval(value=0.7, low=0.6, high=0.8)}, verdict="pass", content_sha256="0" * 64,
+        manifest_sha256="0" * 64, ledger_root="0" * 64, ledger_count=0,
+    )  # fmt: skip
     sh(root, "git", "add", "--force", ledgers)
     tree = sh(root, "git", "write-tree").strip()
     commit = sh(root, "git", "commit-tree", "-p", "HEAD", "-m", "Release", tree).strip()
-    sh(root, "git", "tag", "--annotate", "--message=Release", f"flights@v{version}", commit)
+    sh(root, "git", "tag", "--annotate", f"--message={message or releases.message(said)}", str(tag), commit)
     sh(root, "git", "reset", "--quiet")
 
 
@@ -79,13 +91,13 @@ def test_the_second_look_is_one_command(repository: Path, other: Path, sh: Sh, m
     fetch(repository, other, sh)
     adoption.adopt(repository)
     asked: list[str] = []
-    run = git.run
+    attempt = git.attempt
 
-    def noted(root: Path, *arguments: str, input: bytes | None = None) -> bytes:  # noqa: A002 - as Git's own
+    def noted(root: Path, *arguments: str, **how: Any) -> subprocess.CompletedProcess[bytes]:
         asked.append(arguments[0])
-        return run(root, *arguments, input=input)
+        return attempt(root, *arguments, **how)
 
-    monkeypatch.setattr(git, "run", noted)
+    monkeypatch.setattr(git, "attempt", noted)
     assert adoption.adopt(repository) == 0
     assert asked == ["for-each-ref"]
 
@@ -142,7 +154,7 @@ def test_a_forged_record_is_refused_and_named_and_the_others_come(repository: Pa
     assert ledger.count(repository) == 3
     said: list[str] = []
     assert adoption.attempt(repository, said.append) == 0
-    assert "can't be taken in: records of releases aren't what their names say" in said[0]
+    assert "can't be taken in: a release isn't to be trusted" in said[0]
 
 
 def test_links_and_other_names_are_passed_over(repository: Path, other: Path, sh: Sh) -> None:
@@ -193,3 +205,58 @@ def test_records_are_read_only_as_all_are(repository: Path, other: Path, sh: Sh)
     adoption.adopt(repository)
     modes = {path.stat().st_mode & 0o777 for path in (repository / "runs").rglob("*.json")}
     assert modes == {0o444}
+
+
+def smuggle(root: Path, content: bytes) -> str:
+    """Put a record into the ledger's folder under its right name, past all checks."""
+    digest = ledger.digest_of(content)
+    (root / ledger.path_of(digest)).parent.mkdir(parents=True, exist_ok=True)
+    (root / ledger.path_of(digest)).write_bytes(content)
+    return digest
+
+
+DEEP = b'{"parents":[],"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}\n"
+LARGE = canonical_json({"parents": [], "x": "x" * ledger_rows.LARGEST}).encode() + b"\n"
+
+
+@pytest.mark.parametrize("content", [DEEP, LARGE], ids=["deep", "large"])
+def test_a_record_that_nobody_could_read_is_not_taken_in_and_the_others_are(
+    repository: Path, other: Path, sh: Sh, content: bytes
+) -> None:
+    digest = smuggle(other, content)
+    release(other, sh, "1.1.0")
+    fetch(repository, other, sh)
+    said: list[str] = []
+    adoption.attempt(repository, said.append)
+    assert len(said) == 1
+    assert ledger.count(repository) == 4
+    assert not (repository / ledger.path_of(digest)).exists()
+
+
+def test_a_tag_of_that_shape_that_is_no_release_brings_nothing(repository: Path, other: Path, sh: Sh) -> None:
+    sh(other, "git", "tag", "--delete", "flights@v1.0.0")
+    release(other, sh, "1.1.0", message="By hand")
+    fetch(repository, other, sh)
+    assert adoption.adopt(repository) == 0
+
+
+def test_only_those_who_may_release_bring_records(repository: Path, other: Path, sh: Sh) -> None:
+    """Nor does a release that is let in by nobody vouch for the next one."""
+    fetch(repository, other, sh)
+    (other / "config" / "signers").mkdir()
+    (other / "config" / "signers" / "release").write_text("grace@example.org ssh-ed25519 AAAA\n")
+    sh(other, "git", "add", "config")
+    sh(other, "git", "commit", "--quiet", "--message=Say who may release")
+    append(other, "four")
+    release(other, sh, "1.1.0")
+    fetch(repository, other, sh)
+    assert adoption.adopt(repository) == 5
+    append(other, "five")
+    for version in ("1.2.0", "1.3.0"):
+        release(other, sh, version)
+    fetch(repository, other, sh)
+    with pytest.raises(RecordError, match=r"flights@v1\.2\.0: the tag isn't signed"):
+        adoption.adopt(repository)
+    sh(repository, "git", "tag", "--delete", "flights@v1.2.0", "flights@v1.3.0")
+    assert adoption.adopt(repository) == 0
+    assert ledger.count(repository) == 5

@@ -2,6 +2,7 @@
 
 import json
 import multiprocessing
+import os
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from ledger_records import evaluated, failed, rejected
 
 from weighbridge.digest import canonical_json, sha256_bytes
 from weighbridge.errors import RecordError
-from weighbridge.registry import ledger, ledger_book
+from weighbridge.registry import ledger, ledger_book, ledger_rows
 
 
 def _append_many(root: Path, writer: int, number: int) -> None:
@@ -118,3 +119,47 @@ def test_a_chain_of_a_thousand_records_has_one_head(tmp_path: Path) -> None:
         parent = [digest]
     assert ledger.heads(tmp_path) == tuple(parent)
     assert json.loads(_file(tmp_path, parent[0]).read_bytes())["run"] == 999
+
+
+UNREADABLE = {
+    "deep": b'{"parents":[],"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}\n",
+    "deeper than the views go": b'{"parents":[],"x":' + b"[" * 64 + b"]" * 64 + b"}\n",
+    "large": b'{"parents":[],"x":"' + b"x" * ledger_rows.LARGEST + b'"}\n',
+    "a number of many digits": b'{"parents":[],"x":' + b"9" * 10_000 + b"}\n",
+    "a parent that is a path": b'{"parents":["' + b"x" * 300 + b'"]}\n',
+}
+
+
+@pytest.mark.parametrize("content", UNREADABLE.values(), ids=UNREADABLE)
+def test_a_record_that_nobody_could_read_is_named_and_stops_nothing(tmp_path: Path, content: bytes) -> None:
+    digest = ledger.digest_of(content)
+    _file(tmp_path, digest).parent.mkdir(parents=True)
+    _file(tmp_path, digest).write_bytes(content)
+    with pytest.raises(RecordError, match="don't take it in"):
+        ledger.adopt(tmp_path, digest, content)
+    assert len(ledger.problems(tmp_path)) == 1
+    ledger.append(tmp_path, evaluated())
+    assert len(ledger.rows(tmp_path)) == 2
+
+
+def test_what_nobody_could_read_is_not_written(tmp_path: Path) -> None:
+    deep: list[object] = []
+    for _ in range(100_000):
+        deep = [deep]
+    for value in (deep, "x" * ledger_rows.LARGEST):
+        with pytest.raises(RecordError):
+            ledger.append(tmp_path, evaluated(value=value))
+    assert ledger.count(tmp_path) == 0
+
+
+def test_a_pipe_or_a_folder_in_a_records_place_is_named_and_waited_for_by_nobody(tmp_path: Path) -> None:
+    for digit, make in (("a", Path.mkdir), ("b", os.mkfifo)):
+        path = _file(tmp_path, digit * 64)
+        path.parent.mkdir(parents=True)
+        make(path)
+    (tmp_path / "runs" / "notes.txt").write_text("mine")
+    assert [problem.split(":")[0] for problem in ledger.problems(tmp_path)] == [
+        f"runs/aa/{'a' * 64}.json", f"runs/bb/{'b' * 64}.json", "runs/notes.txt",
+    ]  # fmt: skip
+    ledger.append(tmp_path, evaluated())
+    assert len(ledger.inspect(tmp_path)[0]) == 1

@@ -1,23 +1,25 @@
 """Records that releases carry, taken into this clone's ledger: so a new clone goes on where the others are.
 
 Each release commit holds the whole ledger as it was. What ``runs/`` lacks of it is copied in from Git, each record
-checked against its own name, parents before children. Tags whose records are all here are remembered, so that a look
-costs one ``git for-each-ref``.
+checked against its own name, parents before children. Where the release before it lists who may release, one whose tag
+none of them has signed is passed over. Tags whose records are all here are remembered, so that a look costs one ``git
+for-each-ref``.
 """
 
 import contextlib
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import msgspec
 
 from weighbridge import documents, paths
 from weighbridge.errors import RecordError, WeighbridgeError
-from weighbridge.registry import git, ledger
+from weighbridge.registry import carried, git, ledger, releases, signers
+from weighbridge.registry.ledger_rows import parents_first
+from weighbridge.registry.releases import Release
 
 _RECORD = re.compile(rf"{ledger.FOLDER}/([0-9a-f]{{2}})/(\1[0-9a-f]{{62}})\.json")
-_RELEASES = "refs/tags/*@v*"
 
 
 def adopt(root: Path) -> int:
@@ -27,26 +29,24 @@ def adopt(root: Path) -> int:
 
     Raises:
         SetupError: where Git fails.
-        RecordError: where a release's record isn't what its name says; all others are taken in first.
+        RecordError: where a release's record isn't what its name says, or its tag isn't signed by one of those who may
+            release; all others are taken in first.
     """
     memory = root / paths.ADOPTED
     known = _remembered(memory) if (root / ledger.FOLDER).is_dir() else frozenset()
-    tags = _tags(root)
-    new = {name: commit for name, commit in tags.items() if name not in known}
-    if not new:
-        return 0
+    new, wrong = _vetted(root, known)
     taken = 0
-    wrong: list[str] = []
-    for commit in dict.fromkeys(new.values()):
-        count, problems = _take_in(root, commit)
+    whole = set(known)
+    for release in sorted(new, key=lambda release: release.created, reverse=True):  # the newest one has most of them
+        count, problems = _take_in(root, release.commit)
         taken += count
         wrong += problems
+        whole |= set() if problems else {release.object}
+    if whole != known:
+        with contextlib.suppress(OSError):  # it only saves time
+            documents.write(memory, msgspec.json.encode(sorted(whole)))
     if wrong:
-        raise RecordError(
-            "records of releases aren't what their names say: " + "; ".join(wrong[:3]) + "; look at who made the tag"
-        )
-    with contextlib.suppress(OSError):  # it only saves time
-        documents.write(memory, msgspec.json.encode(sorted(known & tags.keys() | new.keys())))
+        raise RecordError(f"a release isn't to be trusted: {'; '.join(wrong[:3])}; look at who made its tag")
     return taken
 
 
@@ -69,19 +69,53 @@ def _remembered(memory: Path) -> frozenset[str]:
         return frozenset()
 
 
-def _tags(root: Path) -> dict[str, str]:
-    """Return the commit of each release's tag by the tag object, the newest release first; it has most of them all."""
-    form = "--format=%(objectname) %(objecttype) %(*objecttype) %(*objectname)"
-    text = git.run(root, "for-each-ref", "--sort=-taggerdate", form, _RELEASES).decode(errors="replace")
-    cells = (line.split(" ") for line in text.splitlines())
-    return {cell[0]: cell[3] for cell in cells if cell[1:3] == ["tag", "commit"]}
+def _vetted(root: Path, known: Collection[str]) -> tuple[list[Release], list[str]]:
+    """Return the releases that aren't among the *known* tag objects, and what is wrong with those left out.
+
+    Where the release before it, of those that are let in, lists who may release, a release's tag has to be signed by
+    one of them; the first of a model is judged by the newest release that is known here.
+    """
+    found = releases.releases(root)
+    if all(release.object in known for release in found):
+        return [], []
+    here = [release for release in found if release.object in known]
+    newest = max(here, key=lambda release: release.created, default=None)
+    before: dict[str, Release] = {}
+    new: list[Release] = []
+    wrong: list[str] = []
+    for release in filter(_is_made_here, found):
+        if release.object not in known:
+            try:
+                _require_signer(root, release, before.get(release.name, newest))
+            except RecordError as problem:
+                wrong.append(str(problem))
+                continue
+            new.append(release)
+        before[release.name] = release
+    return new, wrong
+
+
+def _is_made_here(release: Release) -> bool:
+    """Return whether a tag of that shape says what releases say; the audit reads no other ones either."""
+    try:
+        return bool(release.notes)
+    except RecordError:
+        return False
+
+
+def _require_signer(root: Path, release: Release, before: Release | None) -> None:
+    allowed = signers.at(root, before.commit, "release") if before else None
+    if allowed is not None:
+        signers.check_tag(root, release, allowed)
 
 
 def _take_in(root: Path, commit: str) -> tuple[int, list[str]]:
     """Take in one commit's records; return how many were new, and what is wrong with others."""
-    contents = dict(_contents(root, _lacking(root, commit)))
+    contents = carried.contents(root, _lacking(root, commit))
+    entries = {digest: ledger.parse(content, digest) for digest, content in contents.items()}
+    parents = {digest: () if isinstance(entry, str) else entry.parents for digest, entry in entries.items()}
     taken, wrong = 0, []
-    for digest in _parents_first(contents):
+    for digest in parents_first(parents):  # so that a kill in between leaves none whose parents are lacking
         try:
             taken += ledger.adopt(root, digest, contents[digest])
         except RecordError as problem:
@@ -100,40 +134,3 @@ def _lacking(root: Path, commit: str) -> dict[str, str]:
         if match and kind == "blob" and mode == "100644" and not (root / path).exists():
             found[match[2]] = blob
     return found
-
-
-def _contents(root: Path, blobs: Mapping[str, str]) -> Iterator[tuple[str, bytes]]:
-    """Yield each record's bytes from one ``git cat-file``; a partial clone may lack some, which are passed over."""
-    if not blobs:
-        return
-    asked = "".join(f"{blob}\n" for blob in blobs.values()).encode()
-    stream = git.run(root, "cat-file", "--batch", input=asked)
-    place = 0
-    for digest in blobs:
-        end = stream.index(b"\n", place)
-        head = stream[place:end].split(b" ")
-        place = end + 1
-        if head[1] == b"blob":
-            size = int(head[2])
-            yield digest, stream[place : place + size]
-            place += size + 1
-
-
-def _parents_first(contents: Mapping[str, bytes]) -> Iterator[str]:
-    """Yield the records such that a kill in between leaves none whose parents are lacking."""
-    parents: dict[str, tuple[str, ...]] = {}
-    for digest, content in contents.items():
-        entry = ledger.parse(content, digest)
-        parents[digest] = entry.parents if isinstance(entry, ledger.Entry) else ()
-    done: set[str] = set()
-    for start in parents:
-        pending = [start]
-        while pending:
-            waiting = [one for one in parents[pending[-1]] if one in parents and one not in done]
-            if waiting:
-                pending.extend(waiting)
-            else:
-                last = pending.pop()
-                if last not in done:
-                    done.add(last)
-                    yield last

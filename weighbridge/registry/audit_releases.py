@@ -92,7 +92,7 @@ class Carried:
         unknown = {digest: blob for digest, blob in step.added.items() if self._blob(digest, blob) != blob}
         found = carried.contents(self._root, unknown)
         for digest, blob in unknown.items():
-            entry = ledger.parse(found[digest], digest) if digest in found else "Git lacks the object"
+            entry = ledger.parse(found[digest], digest) if digest in found else "Git lacks it, or it is too large"
             if isinstance(entry, str):
                 path = f"{label}:{ledger.path_of(digest).as_posix()}"
                 self.findings.append(Finding(kind="edited", path=path, said=entry))

@@ -6,11 +6,12 @@ releases of a long ledger need neither the time nor the memory of a thousand led
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from weighbridge.registry import git, ledger
+from weighbridge.registry.ledger_rows import LARGEST
 
 _SHARD = re.compile(r"[0-9a-f]{2}")
 _FOLDER = "40000"
@@ -78,9 +79,22 @@ def _entries(tree: bytes, width: int) -> Iterator[tuple[str, str, str]]:
 
 
 def contents(root: Path, blobs: Mapping[str, str]) -> dict[str, bytes]:
-    """Return the content of each record by its digest, given each one's blob; what Git lacks is left out."""
-    found = zip(blobs, _objects(root, list(blobs.values()), "blob"), strict=True)
+    """Return the content of each record by its digest, given each one's blob.
+
+    What Git lacks is left out, as it may be in a partial clone, and what is larger than a record can be.
+    """
+    there = _small(root, blobs.values())
+    small = {digest: blob for digest, blob in blobs.items() if blob in there}
+    found = zip(small, _objects(root, list(small.values()), "blob"), strict=True)
     return {digest: content for digest, content in found if content is not None}
+
+
+def _small(root: Path, blobs: Collection[str]) -> frozenset[str]:
+    """Return those of the objects that are there and no larger than a record can be."""
+    asked = "".join(f"{blob}\n" for blob in blobs).encode()
+    told = git.run(root, "cat-file", "--batch-check", input=asked).decode() if blobs else ""
+    heads = (line.split(" ") for line in told.splitlines())  # the object's id, kind and size, or "NAME missing"
+    return frozenset(head[0] for head in heads if head[-1].isdigit() and int(head[-1]) <= LARGEST)
 
 
 def _objects(root: Path, names: Sequence[str], kind: str) -> Iterator[bytes | None]:

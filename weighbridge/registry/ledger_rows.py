@@ -1,12 +1,18 @@
 """What the ledger's index remembers of one record: enough for a line of ``log``, and its parents."""
 
 import hashlib
-from collections.abc import Iterable
+import os
+import stat
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import msgspec
 
+LARGEST = 1 << 20
+"""The most bytes that a record can have."""
 _NOTE_LENGTH = 300
+# Neither a link is followed nor a pipe waited for.
+_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
 class Row(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -53,17 +59,35 @@ class _Parents(msgspec.Struct):
 _said = msgspec.json.Decoder(_Said)
 
 
+def content(path: Path) -> bytes:
+    """Return a record's file; of one that is too large, no more than shows it.
+
+    Raises:
+        OSError: where it isn't there, or is no regular file.
+    """
+    descriptor = os.open(path, _FLAGS)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(f"{path} is no regular file")
+        parts: list[bytes] = []
+        while sum(map(len, parts)) <= LARGEST and (part := os.read(descriptor, LARGEST + 1)):
+            parts.append(part)
+    finally:
+        os.close(descriptor)
+    return b"".join(parts)
+
+
 def read(path: Path, digest: str) -> Row:
     """Return what is to be remembered of a record; of a damaged one, the parents that can still be read."""
     try:
-        content = path.read_bytes()
+        text = content(path)
     except OSError:
         return Row(digest, damaged=True)
     try:
-        said = _said.decode(content)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return Row(digest, parents=_parents(content), damaged=True)
-    whole = hashlib.sha256(content.removesuffix(b"\n")).hexdigest() == digest
+        said = _said.decode(text)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return Row(digest, parents=_parents(text), damaged=True)
+    whole = hashlib.sha256(text.removesuffix(b"\n")).hexdigest() == digest
     return Row(
         digest=digest,
         parents=said.parents,
@@ -88,27 +112,28 @@ def _note(said: _Said) -> str:
     return " ".join(text.split())[:_NOTE_LENGTH]
 
 
-def _parents(content: bytes) -> tuple[str, ...]:
+def _parents(text: bytes) -> tuple[str, ...]:
     """Return a record's parents, whatever else it says: a damaged one must not keep a new one from being written."""
     try:
-        return msgspec.json.decode(content, type=_Parents).parents
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return msgspec.json.decode(text, type=_Parents).parents
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return ()
 
 
-def parents_first(rows: Iterable[Row]) -> list[Row]:
-    """Return the rows such that each comes after those of its parents."""
-    waiting: dict[str, Row] = {row.digest: row for row in rows}
-    done: dict[str, Row] = {}
-    for start in waiting:
+def parents_first(parents: Mapping[str, Collection[str]]) -> list[str]:
+    """Return the digests by depth, each after those of its parents, else by digest.
+
+    Args:
+        parents: each record's parents by its digest; only those of whole records, which can't lead back to themselves.
+    """
+    depth: dict[str, int] = {}
+    for start in parents:
         pending = [start]
         while pending:
-            row = waiting[pending[-1]]
-            # What an edited record names may lead back to itself.
-            parents = () if row.damaged else row.parents
-            before = [parent for parent in parents if parent in waiting and parent not in done]
-            if before:
-                pending.extend(before)
+            known = [parent for parent in parents[pending[-1]] if parent in parents]
+            unknown = [parent for parent in known if parent not in depth]
+            if unknown:
+                pending.extend(unknown)
             else:
-                done.setdefault(pending.pop(), row)
-    return list(done.values())
+                depth[pending.pop()] = 1 + max((depth[parent] for parent in known), default=0)
+    return sorted(parents, key=lambda digest: (depth[digest], digest))

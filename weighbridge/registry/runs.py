@@ -15,7 +15,7 @@ import msgspec
 from weighbridge.digest import FileEntry, folder_entries, sha256_file
 from weighbridge.errors import DataError, SetupError
 from weighbridge.manifest import RunRecord
-from weighbridge.registry import addresses, cache, ledger, ledger_index, records, storage
+from weighbridge.registry import addresses, cache, ledger, ledger_index, ledger_rows, records, storage
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,7 +60,7 @@ def find(root: Path, run: str, inputs: Mapping[str, Any] | None = None) -> tuple
 def _kept(root: Path, digests: list[str], inputs: Mapping[str, Any] | None) -> Iterator[Kept]:
     for digest in digests:
         try:
-            entry = ledger.parse((root / ledger.path_of(digest)).read_bytes(), digest)
+            entry = ledger.parse(ledger_rows.content(root / ledger.path_of(digest)), digest)
         except OSError:
             continue
         if isinstance(entry, str) or (inputs is not None and entry.record.get("inputs") != inputs):

@@ -157,7 +157,7 @@ def task_of(complete: manifest.Manifest) -> ReleaseTask:
 def ledger_of_commit(subject: Subject) -> str:
     """Prove that the commit holds the ledger that the tag vouches for, and in it the acceptance of this release."""
     notes, records = subject.tagged.notes, dict(_records(subject))
-    named = {parent for record in records.values() for parent in _parents(record)}
+    named = {parent for entry in records.values() for parent in entry.parents}
     lost = sorted(named - set(records))
     if lost:
         raise RecordError(f"{len(lost)} records are missing from the ledger, {lost[0][:12]} among them")
@@ -168,7 +168,7 @@ def ledger_of_commit(subject: Subject) -> str:
             f"{notes.ledger_root[:12]}: records were added or removed"
         )
     expected = {"status": "accepted", "tag": str(subject.tag), "manifest_sha256": notes.manifest_sha256}
-    accepted = [digest for digest, record in records.items() if expected.items() <= record.items()]
+    accepted = [digest for digest, entry in records.items() if expected.items() <= entry.record.items()]
     if not accepted:
         raise RecordError(f"no record in the ledger accepts {subject.tag} with this manifest")
     return f"{len(records)} whole records, root and count as the tag says; one accepts it{_later(subject, accepted)}"
@@ -189,7 +189,7 @@ def _later(subject: Subject, accepted: list[str]) -> str:
     return f", and {after.tag} knows of that"
 
 
-def _records(subject: Subject) -> Iterator[tuple[str, dict[str, object]]]:
+def _records(subject: Subject) -> Iterator[tuple[str, ledger.Entry]]:
     folder = subject.objects.entry(subject.commit.tree, paths.LEDGER.as_posix())
     if folder is None:
         return
@@ -198,14 +198,7 @@ def _records(subject: Subject) -> Iterator[tuple[str, dict[str, object]]]:
         digest = sha256_bytes(content.removesuffix(b"\n"))
         if path != f"{digest[:2]}/{digest}.json":
             raise RecordError(f"{ledger.FOLDER}/{path}: its content has the digest {digest[:12]}: edited or foreign")
-        try:
-            yield digest, msgspec.json.decode(content, type=dict[str, object])
-        except (msgspec.MsgspecError, UnicodeDecodeError) as problem:
-            raise RecordError(f"{ledger.FOLDER}/{path}: no record: {problem}") from None
-
-
-def _parents(record: dict[str, object]) -> list[str]:
-    found = record.get("parents")
-    if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
-        raise RecordError("a record of the ledger names no parents; don't trust it")
-    return found
+        record = ledger.parse(content, digest)
+        if isinstance(record, str):
+            raise RecordError(f"{ledger.FOLDER}/{path}: {record}; don't trust it")
+        yield digest, record

@@ -9,7 +9,7 @@ import msgspec
 from weighbridge import documents, paths
 from weighbridge.errors import RecordError
 from weighbridge.manifest import RunRecord
-from weighbridge.registry import ledger
+from weighbridge.registry import ledger, ledger_rows
 from weighbridge.views.columns import aligned, number, short, words
 from weighbridge.views.log_runs import RunLine
 
@@ -72,9 +72,12 @@ def _facts(root: Path, line: RunLine) -> Iterator[tuple[str, Any]]:
 
 def _recorded(root: Path, line: RunLine) -> dict[str, Any]:
     path = root / ledger.path_of(line.record) if line.record else None
-    if path is None or not path.is_file():
+    if path is None:
         return {}
-    entry = ledger.parse(path.read_bytes(), path.stem)
+    try:
+        entry = ledger.parse(ledger_rows.content(path), path.stem)
+    except OSError:  # of a run that is on record elsewhere
+        return {}
     return entry.record if isinstance(entry, ledger.Entry) else {}
 
 
