@@ -279,11 +279,11 @@ class TestAnApproval:
         return edit
 
     def test_by_another_person_counts(self, project: Project) -> None:
-        forge(project, TAG, self.given(project, "grace@example.org"))
+        forge(project, TAG, self.given(project, "mary@example.org"))
         assert verified(project)["approvals"][0] == PROVED
 
     def test_of_other_rows_is_refused_whatever_the_weighing_says_of_them(self, project: Project) -> None:
-        edit = self.given(project, "grace@example.org", test_sha256="0" * 64)
+        edit = self.given(project, "mary@example.org", test_sha256="0" * 64)
 
         def with_other_rows(found: dict[str, Any]) -> None:
             edit(found)

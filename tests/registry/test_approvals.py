@@ -221,8 +221,9 @@ def test_authors_are_those_since_the_release_and_who_releases(repository: Path, 
     since = approvals.not_by(repository, "flights@v1.0.0")
     assert set(since) == {"grace@example.org"}
     assert re.fullmatch(r"is an author of what is released \(commit [0-9a-f]{10}\)", since["grace@example.org"])
-    released = approvals.not_by(repository, "flights@v1.0.0", "Owner <owner@example.org>")
+    released = approvals.not_by(repository, "flights@v1.0.0", releaser=Person("Ada", "Ada@example.org"))
     assert released == {"ada@example.org": "makes this release", **since}
+    assert approvals.not_by(repository, "flights@v1.0.0", until="HEAD~2") == {}
     assert "ada@example.org" in approvals.not_by(repository, None)
 
 

@@ -196,20 +196,21 @@ def why_barred(root: Path, person: history.Person, authors: Mapping[str, str]) -
     return next((authors[address] for address in history.addresses(root, person) if address in authors), "")
 
 
-def not_by(root: Path, since: str | None, owner: str | None = None) -> dict[str, str]:
+def not_by(
+    root: Path, since: str | None, *, until: str = "HEAD", releaser: history.Person | None = None
+) -> dict[str, str]:
     """Return who may not approve because they made it, and why in words, by e-mail address.
 
     Args:
         root: the project's root.
         since: tag of the last release; all of the history counts where there was none.
-        owner: given when a release is made: who releases where Git has no identity, ``Name <address>``. Then who
-            releases may not approve either.
+        until: the commit that is released.
+        releaser: who makes the release, who may not approve of it either; none before there is one.
 
     Raises:
         SetupError: where the history isn't all there.
     """
-    made = history.authors(root, paths.SOURCES, since)
+    made = history.authors(root, paths.SOURCES, since, until)
     why = {email: f"is an author of what is released (commit {commit})" for email, commit in made.items()}
-    person = history.releaser(root, owner) if owner is not None else None
-    own = history.addresses(root, person) if person else ()
+    own = history.addresses(root, releaser) if releaser else ()
     return dict.fromkeys(own, "makes this release") | why

@@ -164,7 +164,10 @@ def who_may_not(root: Path, plan: Ahead, owner: str | None = None) -> dict[str, 
 
     *owner* is given when the release is made: then who makes it is among them.
     """
-    return approvals.not_by(root, plan.packaged.baseline, owner) if plan.approval.by_another else {}
+    if not plan.approval.by_another:
+        return {}
+    releaser = history.releaser(root, owner) if owner is not None else None
+    return approvals.not_by(root, plan.packaged.baseline, releaser=releaser)
 
 
 def found_approvals(root: Path, plan: Ahead, owner: str | None = None) -> approvals.Verified:

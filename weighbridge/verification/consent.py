@@ -1,6 +1,6 @@
 """Approvals: that a person who may gave their word for this very bundle, and that it is theirs."""
 
-from weighbridge import documents, paths
+from weighbridge import documents
 from weighbridge.errors import RecordError, SetupError
 from weighbridge.manifest import Approval
 from weighbridge.registry import approvals, history, signers
@@ -37,9 +37,9 @@ def _theirs(subject: Subject, approval: Approval, *, by_another: bool) -> None:
     person = history.parse_person(approval.approver)
     if person is None:
         raise RecordError(f"found the approver {approval.approver!r}, expected 'Name <name@example.org>'")
-    about = approvals.Subject(
-        found.artifacts.content_sha256, found.gates.gates_sha256, found.performance.test.test_sha256
-    )
+    # The digests that the data, the bundle and the settings were held against, not what the weighing says of them.
+    rows = found.data.splits["test"].sha256
+    about = approvals.Subject(found.artifacts.content_sha256, found.gates.gates_sha256, rows)
     changed = about.unlike(approval)
     if approval.content_sha256 != about.content_sha256 or changed:
         raise RecordError(
@@ -64,9 +64,14 @@ def _committed_by(subject: Subject, path: str, person: Person) -> None:
 
 
 def _another(subject: Subject, person: Person) -> None:
-    made = history.authors(subject.root, paths.SOURCES, subject.manifest.lineage.previous, subject.commit.parent)
-    why = {email: f"is an author of what is released (commit {commit})" for email, commit in made.items()}
-    barred = approvals.why_barred(subject.root, person, why)
+    line = subject.objects.headers(subject.tagged.id, "tag").one("tagger")
+    tagger = history.parse_person(line.rpartition(">")[0] + ">")
+    if tagger is None:
+        raise RecordError(f"{subject.tag}: found the tagger {line!r}, expected 'Name <name@example.org>'")
+    previous, until = subject.manifest.lineage.previous, subject.commit.parent
+    barred = approvals.why_barred(
+        subject.root, person, approvals.not_by(subject.root, previous, until=until, releaser=tagger)
+    )
     if barred:
         raise RecordError(f"{person} {barred}, and approved of it; expected another person")
 
