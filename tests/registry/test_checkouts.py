@@ -71,6 +71,38 @@ def test_a_commit_that_is_not_there_is_named_with_the_command_that_brings_it(rep
         checkouts.check_out(repository, tmp_path / "place", "0" * 40)
 
 
+@pytest.mark.parametrize("place", [".dvc", ".dvc/tmp", ".dvc/config.local", "data", "data/raw", "results", "config"])
+def test_a_commit_with_a_link_where_something_is_written_is_refused(
+    repository: Path, tmp_path: Path, place: str
+) -> None:
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    (victim / "config.local").write_text("mine")
+    shutil.rmtree(repository / place, ignore_errors=True)
+    (repository / place).parent.mkdir(exist_ok=True)
+    (repository / place).symlink_to(victim)
+    git.run(repository, "add", "--force", "--all")
+    git.run(repository, "commit", "--quiet", "--message=Lead elsewhere")
+    with pytest.raises(SetupError, match=f"has a link at {place}, to '.*victim'"):
+        checkouts.check_out(repository, tmp_path / "place", git.head(repository))
+    assert {path.name: path.read_text() for path in victim.iterdir()} == {"config.local": "mine"}
+
+
+def test_a_link_above_the_project_is_refused_as_well(repository: Path, tmp_path: Path) -> None:
+    (repository / "inner").mkdir()
+    (repository / "config").rename(repository / "inner/config")
+    git.run(repository, "add", "--all")
+    (repository / "inner").rename(tmp_path / "elsewhere")
+    (repository / "inner").symlink_to(tmp_path / "elsewhere")
+    git.run(repository, "add", "--all")
+    git.run(repository, "commit", "--quiet", "--message=Lead elsewhere")
+    commit_id = git.head(repository)
+    (repository / "inner").unlink()
+    (repository / "inner").mkdir()
+    with pytest.raises(SetupError, match="has a link at inner"):
+        checkouts.check_out(repository / "inner", tmp_path / "place", commit_id)
+
+
 @pytest.fixture
 def borrowed(stored: Path, sh: Sh, tmp_path: Path) -> tuple[Path, Path, str]:
     """A project with data in its cache, a checkout of it, and the data's address."""

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from weighbridge.errors import SetupError
-from weighbridge.registry import dvc_settings, storage
+from weighbridge.registry import dvc_settings, git, storage
 
 GOOD = """\
 [core]
@@ -54,6 +54,32 @@ def test_an_address_with_a_secret_is_refused_without_repeating_it(url: str, tmp_
     ):
         pytest.fail("it was opened")
     assert "s3cret" not in str(caught.value)
+
+
+def _refused(root: Path, match: str) -> None:
+    with pytest.raises(SetupError, match=match), storage.opened(root):
+        pytest.fail("it was opened")
+
+
+def test_the_configuration_above_a_project_in_a_folder_of_its_own_is_looked_at(tmp_path: Path) -> None:
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / ".dvc/config").write_text("['remote \"store\"']\n    keyfile = ~/.ssh/id_ed25519\n")
+    (tmp_path / "inner").mkdir()
+    _refused(tmp_path / "inner", r"\.dvc/config:2: 'keyfile' doesn't belong")
+
+
+@pytest.mark.parametrize("inner", [".", "inner"])
+@pytest.mark.parametrize("folder", [".dvc", "elsewhere"])
+def test_a_committed_local_configuration_is_refused(tmp_path: Path, inner: str, folder: str) -> None:
+    place = tmp_path / folder
+    place.mkdir()
+    (place / "config.local").write_text("['remote \"store\"']\n    keyfile = ~/.ssh/id_ed25519\n")
+    if folder != ".dvc":
+        (tmp_path / ".dvc").symlink_to(folder)
+    (tmp_path / inner).mkdir(exist_ok=True)
+    git.run(tmp_path, "init", "--quiet")
+    git.run(tmp_path, "add", "--force", "--all")
+    _refused(tmp_path / inner, r"config\.local: is committed.*git rm --cached")
 
 
 @pytest.mark.slow

@@ -63,7 +63,7 @@ def _refuse_links(folder: Path, place: Path) -> None:
     link = next((step for step in (*steps, *own, *inner) if step.is_symlink()), None)
     if link is not None:
         raise SetupError(
-            f"the commit has a link at {link.relative_to(folder)}, to {os.readlink(link)!r}, and what is written would "
+            f"the commit has a link at {link.relative_to(folder)}, to '{link.readlink()}', and what is written would "
             "land there; such a release can't be reproduced, and don't trust who made it"
         )
 

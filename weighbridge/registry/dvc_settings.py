@@ -6,6 +6,7 @@ DVC to a file of theirs; and commands, which run on their machine.
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 from weighbridge import secrets_guard
@@ -24,6 +25,12 @@ class Refused(NamedTuple):
     line: int
     key: str
     url: bool = False
+
+
+def home(root: Path) -> Path | None:
+    """Return the folder ``.dvc`` that DVC finds from *root*, there or above, as ``dvc.repo.Repo.find_root`` does."""
+    start = root.absolute()
+    return next((folder / ".dvc" for folder in (start, *start.parents) if (folder / ".dvc").is_dir()), None)
 
 
 def is_refused(key: str) -> bool:
