@@ -13,7 +13,7 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from weighbridge import paths
@@ -24,7 +24,42 @@ _PAUSE_SECONDS = 0.05
 _NO_LOCKS_HERE = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
 _SNAKEMAKE_LOCK = re.compile(r"\d+\.(input|output)\.lock")
 _SWEPT = ("data", "data/processed", "models", "models/*", "approvals", "runs/*")
+# Snakemake gives some of these a core, as to one that runs jobs. --unlock removes locks itself.
+_LOOKING = frozenset(
+    [
+        "-l",
+        "--list",
+        "--list-rules",
+        "--list-target-rules",
+        "--lt",
+        "--lint",
+        "--print-compilation",
+        "--unlock",
+        "-S",
+        "--summary",
+        "-D",
+        "--detailed-summary",
+        "--dag",
+        "--rulegraph",
+        "--filegraph",
+        "--d3dag",
+        "--report",
+        "--list-changes",
+        "--lc",
+        "--list-input-changes",
+        "--li",
+        "--list-params-changes",
+        "--lp",
+        "--list-untracked",
+        "--lu",
+    ]
+)
 _held: dict[Path, int] = {}
+
+
+def is_looking(arguments: Iterable[str]) -> bool:
+    """Return whether a Snakemake with these arguments runs no job."""
+    return any(argument.partition("=")[0] in _LOOKING for argument in arguments)
 
 
 def hold(root: Path) -> None:

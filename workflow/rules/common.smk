@@ -16,10 +16,10 @@ from weighbridge.registry import attempts
 
 started = time.time()
 plan.lead(root)
-# Dry runs put nothing in order; nor do commands such as --summary, which go without cores, and --unlock, which itself does.
+# Dry runs put nothing in order, nor do commands such as --summary.
 looking = (
     workflow.output_settings.dryrun
-    or "--unlock" in sys.argv
+    or running.is_looking(sys.argv)
     or not (workflow.resource_settings.cores or workflow.resource_settings.nodes)
 )
 try:
