@@ -218,3 +218,12 @@ def test_a_person_is_read_as_written(name: str, email: str) -> None:
 @pytest.mark.parametrize("text", ["", "Ada", "<ada@example.org>", "Ada <>", "Ada <a@b> c", "Ada a@b>", "Ada <a@b"])
 def test_what_names_no_person_is_none(text: str) -> None:
     assert history.parse_person(text) is None
+
+
+def test_a_graft_hides_nobody(repository: Path) -> None:
+    commit(repository, "Grace's", "config/new.yaml", author=GRACE)
+    last = commit(repository, "Another's", "config/other.yaml")
+    whole = subprocess.run(["git", "rev-parse", last], cwd=repository, capture_output=True, text=True, check=True)
+    (repository / ".git/info").mkdir(exist_ok=True)
+    (repository / ".git/info/grafts").write_text(whole.stdout)
+    assert "grace@example.org" in history.authors(repository, ("config",), None)

@@ -1,13 +1,14 @@
 """Trust comes from outside, or from one release to the next: a chain with a bad link proves nothing."""
 
 import dataclasses
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import ssh_keys
 
-from weighbridge.errors import RecordError
+from weighbridge.errors import RecordError, SetupError
 from weighbridge.registry import commit, git, releases
 from weighbridge.registry.notes import Notes
 from weighbridge.registry.objects import Objects
@@ -85,6 +86,69 @@ def test_a_bad_link_in_between_breaks_the_chain(repository: Path, release: Make)
     release("1.2.0", ADA)
     with pytest.raises(RecordError, match=EVE):
         signature(repository, "1.2.0")
+
+
+def test_a_list_that_somebody_slipped_in_begins_no_chain(repository: Path, release: Make, keys: Keys) -> None:
+    """Neither by a release that lists nobody, nor by the one after it, which lists the forger."""
+    release("1.0.0", ADA)
+    git.run(repository, "rm", "--quiet", "config/signers/release")
+    git.run(repository, "commit", "--quiet", "--message=List nobody")
+    release("1.0.1", None)
+    write(repository / "config/signers/release", ssh_keys.listed(EVE, keys[EVE]))
+    git.run(repository, "add", "config")
+    git.run(repository, "commit", "--quiet", "--message=List Eve")
+    release("1.0.2", None)
+    release("1.0.3", EVE)
+    for version in ("1.0.2", "1.0.3"):
+        with pytest.raises(RecordError, match=r"it rests on flights@v1\.0\.1, which is refused: .* isn't signed"):
+            signature(repository, version)
+
+
+def write(path: Path, text: str) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+
+
+def replace(root: Path, named: str, content: bytes) -> None:
+    """Put other bytes under the name of a loose object; Git itself doesn't look."""
+    name, kind = (git.run(root, *words, named).decode().strip() for words in (("rev-parse",), ("cat-file", "-t")))
+    file = root / ".git/objects" / name[:2] / name[2:]
+    file.chmod(0o644)
+    file.write_bytes(zlib.compress(f"{kind} {len(content)}\0".encode() + content))
+
+
+def test_a_list_whose_object_was_replaced_is_refused(repository: Path, release: Make, keys: Keys) -> None:
+    release("1.0.0", None)
+    release("1.0.1", EVE)
+    replace(repository, "flights@v1.0.0:config/signers/release", ssh_keys.listed(EVE, keys[EVE]).encode())
+    assert EVE.encode() in git.run(repository, "show", "flights@v1.0.0:config/signers/release")
+    with pytest.raises(RecordError, match="damaged or forged"):
+        signature(repository, "1.0.1")
+
+
+def test_a_release_before_whose_tag_was_replaced_is_refused(repository: Path, release: Make, keys: Keys) -> None:
+    release("1.0.0", None)
+    write(repository / "config/signers/release", ssh_keys.listed(EVE, keys[EVE]))
+    git.run(repository, "commit", "--quiet", "--all", "--message=List Eve")
+    release("1.0.1", EVE)
+    raw = git.run(repository, "cat-file", "tag", "flights@v1.0.0")
+    others = git.run(repository, "rev-parse", "HEAD").strip()
+    replace(repository, "flights@v1.0.0", raw.replace(raw.split()[1], others))
+    with pytest.raises((RecordError, SetupError)):
+        signature(repository, "1.0.1")
+
+
+def test_a_day_before_that_of_the_release_before_is_refused(
+    repository: Path, release: Make, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a key that has expired since, whose day it names."""
+    release("1.0.0", ADA)
+    monkeypatch.setenv("GIT_COMMITTER_DATE", "2020-01-01T00:00:00Z")
+    release("1.0.1", ADA)
+    adas = ssh_keys.listed(ADA, keys[ADA]).encode()
+    for given in (Trust(), Trust("a list", adas)):
+        with pytest.raises(RecordError, match=r"flights@v1\.0\.1 says it was made before flights@v1\.0\.0"):
+            signature(repository, "1.0.1", given)
 
 
 def test_a_list_from_outside_counts_alone(repository: Path, release: Make, keys: Keys) -> None:

@@ -142,11 +142,15 @@ def test_a_signature_is_held_against_the_signers_of_the_release_before(
         release(version)
     sign_with(project, tmp_path / "mallory")
     release("1.3.0")
+    git.run(project, "config", "user.signingKey", str(tmp_path / "ada"))
+    release("1.4.0")
     signatures = [event.signature for event in trail(project, "flights").events]
-    assert [found and found.state for found in signatures] == ["none", "unknown", "verified", "refused"]
+    assert [found and found.state for found in signatures] == ["none", "unknown", "verified", "refused", "refused"]
     assert [found and found.signer for found in signatures][2] == "ada@example.org"
     rows = cells(history.history(project, "csv", None))
-    assert [row["signer"] for row in rows] == ["", "", "ada@example.org", ""]
+    assert [row["signer"] for row in rows] == ["", "", "ada@example.org", "", ""]
+    assert signatures[4]
+    assert "it rests on flights@v1.3.0, which is refused" in signatures[4].note
 
 
 class Tags(html.parser.HTMLParser):

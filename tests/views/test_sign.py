@@ -87,10 +87,16 @@ def test_a_release_that_is_not_by_who_may_is_not_vouched_for(project: Path, rele
     release("1.0.0")
     release("1.1.0")
     assert "isn't signed" in refused(project, RecordError, "v1.1.0", key)
+    git.run(project, "tag", "--delete", "flights@v1.1.0")
     ssh_keys.sign_with(project, mine)
     git.run(project, "config", "tag.gpgSign", "true")
     release("1.2.0")
     assert "signed into" in view.sign(project, "v1.2.0", key, project.parent / "signature.json")
+    git.run(project, "config", "tag.gpgSign", "false")
+    release("1.3.0")
+    git.run(project, "config", "tag.gpgSign", "true")
+    release("1.4.0")
+    assert "it rests on flights@v1.3.0, which is refused" in refused(project, RecordError, "v1.4.0", key)
 
 
 def test_a_moved_tag_is_refused(project: Path, release: Release, key: Path) -> None:

@@ -14,7 +14,10 @@ from pathlib import Path
 from weighbridge.digest import sha256_bytes, sha256_file, sha256_json
 from weighbridge.errors import SetupError
 
-_FIXED = ("-c", "core.quotePath=false", "-c", "core.fsmonitor=false", "--literal-pathspecs", "--no-replace-objects")
+_FIXED = (
+    "-c", "core.quotePath=false", "-c", "core.fsmonitor=false", "-c", "core.commitGraph=false", "--literal-pathspecs",
+    "--no-replace-objects",
+)  # fmt: skip
 _NO_HOOKS = ("-c", "core.hooksPath=/dev/null")
 # A hook that runs us sets these for its own repository and index.
 _LOCAL_VARIABLES = (
@@ -80,9 +83,13 @@ def command(*arguments: str, hooks: bool = False) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    """Return the variables that :func:`run` runs Git with: nothing of a hook that may run us, and words in English."""
+    """Return the variables that :func:`run` runs Git with: nothing of a hook that may run us, and words in English.
+
+    Parents are those that commits name, whatever ``.git/info/grafts`` says.
+    """
     kept = {key: value for key, value in os.environ.items() if key not in _LOCAL_VARIABLES}
-    return {**kept, "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
+    fixed = {"GIT_GRAFT_FILE": f"{os.devnull}/none", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
+    return {**kept, "LC_ALL": "C", **fixed}
 
 
 def last_words(stderr: bytes, lines: int = 3) -> str:

@@ -8,7 +8,6 @@ Nothing of Git's configuration is asked. Objects are read whole, held against th
 taken from them byte by byte.
 """
 
-import hashlib
 import re
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -16,6 +15,7 @@ from typing import Literal, NamedTuple
 from weighbridge import paths
 from weighbridge.errors import RecordError
 from weighbridge.registry import allowed_signers, git, releases
+from weighbridge.registry.objects import Objects
 
 Role = Literal["release", "approve"]
 ROLES: tuple[Role, ...] = ("release", "approve")
@@ -24,7 +24,7 @@ _BEGIN = re.compile(rb"^-----BEGIN (?:SSH|PGP) (?:SIGNATURE|MESSAGE)-----$", re.
 _WHOLE = re.compile(rb"-----BEGIN SSH SIGNATURE-----\n[A-Za-z0-9+/=\n]+-----END SSH SIGNATURE-----\n?")
 _PERSON = rb"[^\n<>]* ?<([^<>\n]*)> (\d{1,11}) [+-]\d{4}"
 _TAG = re.compile(rb"object ([0-9a-f]{40,64})\ntype commit\ntag ([^\n]+)\ntagger " + _PERSON + rb"\n\n")
-_HASHES = {40: hashlib.sha1, 64: hashlib.sha256}
+_SKEW_SECONDS = 24 * 3600
 
 
 class Signed(NamedTuple):
@@ -57,19 +57,24 @@ def at(root: Path, commit: str, role: Role) -> bytes | None:
     """
     if commit.startswith("-"):
         raise RecordError(f"{commit!r} is no revision; expected a commit, a branch or a tag")
-    found = git.run(root, "ls-tree", "-z", commit, "--", path(role)).decode(errors="replace")
-    if not found:
-        return None
-    mode = found.partition(" ")[0]
-    if mode not in {"100644", "100755"}:
-        raise RecordError(f"{commit}:{path(role)}: found a link or a folder, expected a file of signers")
-    return releases.blob(root, commit, path(role))
+    named = git.run(root, "rev-parse", "--verify", "--end-of-options", commit).decode().strip()
+    with Objects(root) as objects:
+        while objects.kind(named) == "tag":
+            named = objects.headers(named, "tag").one("object")
+        return _listed(objects, git.prefix(root), named, role)
+
+
+def _listed(objects: Objects, prefix: str, commit: str, role: Role) -> bytes | None:
+    return objects.file(objects.headers(commit, "commit").one("tree"), f"{prefix}{path(role)}")
 
 
 def previous(root: Path, release: releases.Release) -> releases.Release | None:
     """Return the release before one: of the same model, with the next lower version; ``None`` for the first."""
-    before = [other for other in releases.releases(root, release.name) if other.version < release.version]
-    return next((other for other in reversed(before) if _made_here(other)), None)
+    return _previous(releases.releases(root, release.name), release)
+
+
+def _previous(known: tuple[releases.Release, ...], release: releases.Release) -> releases.Release | None:
+    return next((one for one in reversed(known) if one.version < release.version and _made_here(one)), None)
 
 
 def _made_here(release: releases.Release) -> bool:
@@ -80,17 +85,102 @@ def _made_here(release: releases.Release) -> bool:
         return False
 
 
-def from_previous(root: Path, release: releases.Release, role: Role) -> bytes | None:
-    """Return the list by which a release is to be judged: that of the release before it.
+class Link(NamedTuple):
+    """A release in the chain of trust.
 
-    Returns:
-        ``None`` for the first release, or where the one before it lists nobody.
-
-    Raises:
-        RecordError, SetupError: see :func:`at`.
+    *signed* is who signed it, by the release before; ``None`` where that lists nobody, or there is none. The chain
+    begins with *first*, which is taken on trust, and *links* signed releases lead from there to this one.
     """
-    before = previous(root, release)
-    return at(root, before.commit, role) if before else None
+
+    signed: Signed | None
+    first: releases.Release
+    links: int
+
+
+class _Broken(NamedTuple):
+    tag: str
+    why: str
+
+
+class Chain:
+    """The releases of a repository, each held against the list in the one before it, and looked at once."""
+
+    def __init__(self, root: Path, objects: Objects) -> None:
+        self._root = root
+        self._objects = objects
+        self._prefix = git.prefix(root)
+        self._releases: dict[str, tuple[releases.Release, ...]] = {}
+        self._links: dict[str, Link | _Broken] = {}
+
+    def link(self, release: releases.Release) -> Link:
+        """Return what the chain says of a release.
+
+        Raises:
+            RecordError: where it, or one before it, isn't signed by who the one before that names; or says it was made
+                before that; or its tag is damaged.
+            SetupError: where ``ssh-keygen`` isn't there.
+        """
+        waiting: list[tuple[releases.Release, releases.Release | None]] = []
+        current: releases.Release | None = release
+        while current is not None and current.object not in self._links:
+            before = self._before(current)
+            waiting.append((current, before))
+            current = before
+        for one, before in reversed(waiting):
+            self._links[one.object] = self._looked_at(one, before)
+        found = self._links[release.object]
+        if isinstance(found, _Broken):
+            rests = "" if found.tag == str(release.tag) else f"it rests on {found.tag}, which is refused: "
+            raise RecordError(rests + found.why)
+        return found
+
+    def allowed(self, release: releases.Release, role: Role) -> tuple[releases.Release | None, bytes | None]:
+        """Return the release before one, and its list of a role.
+
+        Raises:
+            RecordError: where the chain up to the release before is broken.
+        """
+        before = self._before(release)
+        if before is None:
+            return None, None
+        self.link(before)
+        return before, _listed(self._objects, self._prefix, before.commit, role)
+
+    def _before(self, release: releases.Release) -> releases.Release | None:
+        if release.name not in self._releases:
+            self._releases[release.name] = releases.releases(self._root, release.name)
+        return _previous(self._releases[release.name], release)
+
+    def _looked_at(self, release: releases.Release, before: releases.Release | None) -> Link | _Broken:
+        link = self._links[before.object] if before else None
+        if isinstance(link, _Broken):
+            return link
+        try:
+            _read_tag(self._objects, release)
+            if before is None or link is None:
+                return Link(None, release, 0)
+            why = why_earlier(release, before)
+            if why:
+                return _Broken(str(release.tag), why)
+            allowed = _listed(self._objects, self._prefix, before.commit, "release")
+            if allowed is None:
+                return Link(None, release, 0)
+            return Link(_tag_signed(self._objects, release, allowed), link.first, link.links + 1)
+        except RecordError as problem:
+            return _Broken(str(release.tag), str(problem))
+
+
+def why_earlier(release: releases.Release, before: releases.Release) -> str:
+    """Return, in words, that a release says it was made before one of a lower version; empty where it doesn't.
+
+    A key that has expired since could otherwise sign with a day of its time. Clocks may differ by a day.
+    """
+    if release.created + _SKEW_SECONDS >= before.created:
+        return ""
+    return (
+        f"{release.tag} says it was made before {before.tag}, whose version is lower: one of the two is forged; "
+        "don't trust either before you know which"
+    )
 
 
 def for_next(root: Path, name: str, role: Role = "release") -> bytes | None:
@@ -134,14 +224,25 @@ def check_tag(root: Path, release: releases.Release, allowed: bytes) -> Signed:
             isn't listed with that key, valid at the tag's time.
         SetupError: where ``ssh-keygen`` isn't there.
     """
-    raw = _read(root, "tag", release.object)
+    with Objects(root) as objects:
+        return _tag_signed(objects, release, allowed)
+
+
+def _tag_signed(objects: Objects, release: releases.Release, allowed: bytes) -> Signed:
+    raw, email, when = _read_tag(objects, release)
+    start = _begin(raw, f"{release.tag}: the tag")
+    return _checked(_Object(raw[:start], raw[start:], email, when), allowed)
+
+
+def _read_tag(objects: Objects, release: releases.Release) -> tuple[bytes, str, int]:
+    """Return the object of a release's tag, its tagger's address and its time, once it is the one that Git lists."""
+    raw = objects.read(release.object, "tag")
     head = _TAG.match(raw)
     if not head:
         raise RecordError(f"{release.tag}: the tag's object isn't of the shape that Git writes; don't trust it")
     if (head[1].decode(), head[2].decode(errors="replace")) != (release.commit, str(release.tag)):
         raise RecordError(f"{release.tag}: the tag's object is of another tag or commit; don't trust it")
-    start = _begin(raw, f"{release.tag}: the tag")
-    return _checked(_Object(raw[:start], raw[start:], head[3].decode(errors="replace"), int(head[4])), allowed)
+    return raw, head[3].decode(errors="replace"), int(head[4])
 
 
 def check_commit(root: Path, commit: str, allowed: bytes) -> Signed:
@@ -160,17 +261,8 @@ def check_commit(root: Path, commit: str, allowed: bytes) -> Signed:
         SetupError: where there is no such commit, or ``ssh-keygen`` isn't there.
     """
     whole = git.run(root, "rev-parse", "--verify", "--end-of-options", f"{commit}^{{commit}}").decode().strip()
-    raw = _read(root, "commit", whole)
-    return _checked(_of_commit(raw, f"the commit {whole[:10]}"), allowed)
-
-
-def _read(root: Path, kind: str, name: str) -> bytes:
-    """Return an object's bytes, once they are seen to be those that its name stands for."""
-    raw = git.run(root, "cat-file", kind, name)
-    made = _HASHES[len(name)](f"{kind} {len(raw)}\0".encode() + raw, usedforsecurity=False)
-    if made.hexdigest() != name:
-        raise RecordError(f"{name}: the {kind}'s bytes aren't those of its name; run `git fsck`")
-    return raw
+    with Objects(root) as objects:
+        return _checked(_of_commit(objects.read(whole, "commit"), f"the commit {whole[:10]}"), allowed)
 
 
 def _begin(raw: bytes, what: str) -> int:

@@ -80,8 +80,7 @@ def _signed(subject: Subject, trust: Trust) -> str:
     """Prove that each approval's commit is signed by who may approve."""
     allowed, source = trust.approve, trust.source
     if allowed is None:
-        before = signers.previous(subject.root, release_of(subject))
-        allowed = signers.at(subject.root, before.commit, APPROVE) if before else None
+        before, allowed = signers.Chain(subject.root, subject.objects).allowed(release_of(subject), APPROVE)
         source = str(before.tag) if before else ""
     if allowed is None:
         raise UnprovedError("approved by who committed it, on Git's word alone: nobody lists who may approve")

@@ -51,7 +51,8 @@ class Subject:
         self._known: dict[str, Any] = {}
         self._broken: set[str] = set()
 
-    def _once(self, what: str, make: Callable[[], T]) -> T:
+    def once(self, what: str, make: Callable[[], T]) -> T:
+        """Return what *make* makes, made once; where that has failed, whatever asks again isn't proved."""
         if what in self._broken:
             raise UnprovedError(f"it rests on the {what}, which isn't proved")
         if what not in self._known:
@@ -76,7 +77,7 @@ class Subject:
             RecordError: where it is no annotated tag of a commit whose own name is that of the reference, or its
                 message isn't a release's.
         """
-        return self._once("tag", self._read_tag)
+        return self.once("tag", self._read_tag)
 
     @property
     def commit(self) -> Commit:
@@ -85,7 +86,7 @@ class Subject:
         Raises:
             RecordError: where it hasn't exactly one parent.
         """
-        return self._once("commit", self._read_commit)
+        return self.once("commit", self._read_commit)
 
     @property
     def manifest(self) -> Manifest:
@@ -94,7 +95,7 @@ class Subject:
         Raises:
             RecordError: where its bytes aren't those that the tag names, or it is none.
         """
-        return self._once("manifest", self._read_manifest)
+        return self.once("manifest", self._read_manifest)
 
     @property
     def previous(self) -> Manifest | None:
@@ -104,7 +105,7 @@ class Subject:
             RecordError: where it isn't the one that its tag names.
             UnprovedError: where this clone doesn't have it.
         """
-        return self._once("release before", self._read_previous)
+        return self.once("release before", self._read_previous)
 
     def file(self, path: Path | str) -> bytes:
         """Return a file of the release commit; *path* is relative to the project's root.
@@ -177,9 +178,10 @@ class Subject:
         before = self.manifest.lineage.previous
         if before is None:
             return None
-        if self.objects.resolve(Tag.parse(before).ref) is None:
+        tag = Tag.parse(before)
+        if self.objects.resolve(tag.ref) is None:
             raise UnprovedError(f"this clone lacks {before}, the release before; `git fetch --tags` brings it")
-        return releases.manifest_of(self.root, before)
+        return Subject(self.root, tag, self.objects).manifest
 
     def _read_manifest(self) -> Manifest:
         path = paths.manifest(self.name)

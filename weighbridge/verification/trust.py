@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from weighbridge import paths
-from weighbridge.errors import SettingsError
+from weighbridge.errors import RecordError, SettingsError
 from weighbridge.registry import releases, signers
 from weighbridge.registry.releases import Release
 from weighbridge.registry.signers import Role
@@ -55,17 +55,31 @@ def signature(subject: Subject, trust: Trust) -> str:
     """
     release = release_of(subject)
     if trust.release is not None:
-        found = signers.check_tag(subject.root, release, trust.release)
-        return f"by {found.principal} ({found.key_fingerprint}), who may release by {trust.source}"
-    allowed = signers.from_previous(subject.root, release, RELEASE)
-    if allowed is None:
+        by = signers.check_tag(subject.root, release, trust.release)
+        _require_in_time(subject.root, release, trust.release)
+        return f"by {by.principal} ({by.key_fingerprint}), who may release by {trust.source}"
+    found, first, links = signers.Chain(subject.root, subject.objects).link(release)
+    if found is None:
         raise UnprovedError(_why_unproved(subject, release))
-    found = signers.check_tag(subject.root, release, allowed)
-    first, links = _chain(subject.root, release)
     return (
         f"by {found.principal} ({found.key_fingerprint}), who may release by the release before; "
         f"the chain of {links} signed releases begins at {first.tag}, which is taken on trust ({_GIVE} for more)"
     )
+
+
+def _require_in_time(root: Path, release: Release, allowed: bytes) -> None:
+    """Refuse a day before that of a lower version, where somebody listed made that; others' tags are of no account."""
+    for other in releases.releases(root, release.name):
+        why = signers.why_earlier(release, other) if other.version < release.version else ""
+        if why and _is_signed(root, other, allowed):
+            raise RecordError(why)
+
+
+def _is_signed(root: Path, release: Release, allowed: bytes) -> bool:
+    try:
+        return bool(signers.check_tag(root, release, allowed))
+    except RecordError:
+        return False
 
 
 def release_of(subject: Subject) -> Release:
@@ -88,19 +102,3 @@ def _why_unproved(subject: Subject, release: Release) -> str:
         nobody = f"this clone lacks {named}, which may"
     signed = "signed, by whom nobody says" if release.signed else "not signed"
     return f"{signed}: {nobody}; {_GIVE}"
-
-
-def _chain(root: Path, release: Release) -> tuple[Release, int]:
-    """Return the release that trust begins with, and how many signed ones lead from it to *release*, itself included.
-
-    Raises:
-        RecordError: where a link isn't signed by who the link before it names.
-    """
-    links, current = 0, release
-    while (before := signers.previous(root, current)) is not None:
-        allowed = signers.at(root, before.commit, RELEASE)
-        if allowed is None:
-            break
-        signers.check_tag(root, current, allowed)
-        links, current = links + 1, before
-    return current, links

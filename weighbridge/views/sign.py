@@ -6,14 +6,15 @@ from pathlib import Path
 from weighbridge import documents, paths
 from weighbridge.errors import SettingsError, SetupError
 from weighbridge.registry import model_keys, model_signature, releases, signers
+from weighbridge.registry.objects import Objects
 from weighbridge.views import reference
 
 
 def sign(root: Path, ref: str, key: Path | None = None, output: Path | None = None) -> str:
     """Sign the bundle of the release *ref*, by the digests in its manifest; return what was written, and how to check.
 
-    The manifest is held against the tag first; and the tag against the signers of the release before, where it lists
-    any: a signature of one's own on something that was slipped in would vouch for it.
+    The manifest is held against the tag first; and the tag against the chain of trust, as ``verify`` follows it: a
+    signature of one's own on something that was slipped in would vouch for it.
 
     Args:
         root: the project's root.
@@ -30,9 +31,8 @@ def sign(root: Path, ref: str, key: Path | None = None, output: Path | None = No
     if found.kind != "release":
         raise SettingsError(f"{ref} is a {found.kind}, {found.title}; expected a release: see 'weighbridge log'")
     release = releases.find(root, found.title)
-    allowed = signers.from_previous(root, release, "release")
-    if allowed is not None:
-        signers.check_tag(root, release, allowed)
+    with Objects(root) as objects:
+        signers.Chain(root, objects).link(release)
     file = key or model_keys.key_file(root)
     if file is None:
         raise SettingsError(

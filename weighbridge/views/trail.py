@@ -86,7 +86,9 @@ def trail(root: Path, name: str) -> Trail:
     git.require_repository(root)
     known = releases.releases(root, name)
     people = _taggers(root, name)
-    found = [_released(root, release, people.get(release.object, release.author)) for release in known]
+    with Objects(root) as objects:
+        chain = signers.Chain(root, objects)
+        found = [_released(root, release, people.get(release.object, release.author), chain) for release in known]
     records, problems = _records(root, known)
     events = sorted([*found, *_refused(records)], key=lambda event: (event.when, event.kind == RELEASED))
     project = next((event for event in reversed(found) if event.kind == RELEASED), None)
@@ -101,7 +103,7 @@ def _taggers(root: Path, name: str) -> dict[str, str]:
     return {line.partition("\0")[0]: line.partition("\0")[2].strip() for line in text.splitlines()}
 
 
-def _released(root: Path, release: Release, by: str) -> Event:
+def _released(root: Path, release: Release, by: str, chain: signers.Chain) -> Event:
     event = Event(
         kind=RELEASED,
         when=dt.datetime.fromtimestamp(release.created, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -111,7 +113,7 @@ def _released(root: Path, release: Release, by: str) -> Event:
     )
     try:
         manifest = releases.manifest_of(root, release)
-        return _with_evidence(event, manifest, release.notes.manifest_sha256, _signature(root, release))
+        return _with_evidence(event, manifest, release.notes.manifest_sha256, _signature(release, chain))
     except RecordError as problem:
         return msgspec.structs.replace(event, kind=UNREADABLE, problem=str(problem))
 
@@ -140,19 +142,16 @@ def _with_evidence(event: Event, manifest: Manifest, manifest_sha256: str, signa
     )
 
 
-def _signature(root: Path, release: Release) -> Signature:
-    """Return what the list of signers in the release before says of a tag's signature."""
+def _signature(release: Release, chain: signers.Chain) -> Signature:
+    """Return what the chain of trust, as ``verify`` follows it, says of a tag's signature."""
     if not release.signed:
         return Signature(state="none", signer="", note="not signed")
     try:
-        allowed = signers.from_previous(root, release, "release")
-        if allowed is None:
-            return Signature(
-                state="unknown", signer="", note="signed; the release before lists no signers to hold it to"
-            )
-        found = signers.check_tag(root, release, allowed)
+        found = chain.link(release).signed
     except (RecordError, SetupError) as problem:
         return Signature(state="refused", signer="", note=str(problem))
+    if found is None:
+        return Signature(state="unknown", signer="", note="signed; the release before lists no signers to hold it to")
     note = f"signed by {found.principal}, key {found.key_fingerprint}"
     return Signature(state="verified", signer=found.principal, note=note)
 
