@@ -1,6 +1,7 @@
 """The command: light to start, each failure a message and an exit code, each failed attempt on record."""
 
 import errno
+import os
 import shutil
 import subprocess
 import sys
@@ -41,6 +42,35 @@ def imported(code: str, cwd: Path) -> list[str]:
 def test_what_people_ask_imports_nothing_heavy(arguments: list[str]) -> None:
     code = f"from weighbridge.cli import main\ntry:\n    main({arguments!r})\nexcept SystemExit:\n    pass"
     assert imported(code, ROOT) == []
+
+
+def test_nothing_that_a_terminal_would_obey_is_printed(project: Path) -> None:
+    (project / "config/config.yaml").write_text('name: "a\\e]0;pwned\\a"\n')
+    done = CliRunner().invoke(cli.main, ["log"])
+    assert done.exit_code == errors.SettingsError.exit_code
+    assert "\x1b" not in done.output + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "kept"),
+    [*((name, True) for name in (*PEOPLE, "restore", "reproduce", "history", "verify")), ("fetch", False)],
+)
+def test_git_fetches_nothing_while_people_look(command: str, kept: bool, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: FBT001 - a parameter of the test
+    found = []
+    monkeypatch.setattr(
+        cli.main.commands[command], "invoke", lambda _: found.append(os.environ.get("GIT_ALLOW_PROTOCOL"))
+    )
+    monkeypatch.delenv("GIT_ALLOW_PROTOCOL", raising=False)
+    CliRunner().invoke(
+        cli.main,
+        [
+            command,
+            *(["v1.0.0"] if command in {"restore", "reproduce", "show"} else []),
+            *(["a", "b"] if command == "diff" else []),
+        ],
+    )
+    assert found == (["none"] if kept else [None])
+    assert "GIT_ALLOW_PROTOCOL" not in os.environ
 
 
 def test_the_plan_of_the_workflow_imports_nothing_heavy() -> None:

@@ -14,9 +14,15 @@ import click
 from weighbridge import __version__, stage_commands
 from weighbridge.errors import WeighbridgeError
 from weighbridge.root import find_root
+from weighbridge.views.columns import printable, printable_json
 
 _OBJECTS_TO_COLLECT = 100_000
 _FORMATS = ("text", "yaml", "json", "proto")
+
+
+def _tell(text: str, *, json: bool = False, err: bool = False, nl: bool = True) -> None:
+    """Print what a release, a record or a message says, without anything in it that a terminal would obey."""
+    click.echo(printable_json(text) if json else printable(text), err=err, nl=nl)
 
 
 class _Commands(click.Group):
@@ -29,7 +35,7 @@ class _Commands(click.Group):
         try:
             return super().invoke(ctx)
         except WeighbridgeError as error:
-            click.echo(f"weighbridge {ctx.invoked_subcommand}: {error}", err=True)
+            _tell(f"weighbridge {ctx.invoked_subcommand}: {error}", err=True)
             ctx.exit(error.exit_code)
         except BrokenPipeError:
             # The reader (head, less) has seen enough.
@@ -52,6 +58,25 @@ def main() -> None:
     weighbridge diff v1.0.0 v1.1.0   what changed between two
     weighbridge reproduce v1.0.0     make it again elsewhere, and compare each file
     """
+    context = click.get_current_context()
+    if context.invoked_subcommand not in {command.name for command in stage_commands.COMMANDS}:
+        _stay_here(context)
+
+
+def _stay_here(context: click.Context) -> None:
+    """Let Git bring nothing while people look: in a partial clone, a configuration may name any command for it."""
+    from weighbridge.registry.objects import NOTHING_FETCHED
+
+    before = {name: os.environ.get(name) for name in NOTHING_FETCHED}
+
+    def put_back() -> None:
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
+
+    os.environ.update(NOTHING_FETCHED)
+    context.call_on_close(put_back)
 
 
 def _settings(root: Path) -> Any:
@@ -72,7 +97,7 @@ def check() -> None:
 
     root = find_root()
     text, code = view.check(root, lambda: _settings(root))
-    click.echo(text)
+    _tell(text)
     sys.exit(code)
 
 
@@ -100,23 +125,26 @@ def log(limit: int, runs: bool, compare: bool, as_json: bool, **asked: Any) -> N
 
     gc.disable()  # of a list of records nothing is garbage before it is printed
     query = Query(**asked)
-    click.echo(view.log(find_root(), None, limit=limit, runs=runs, query=query, compare=compare, json=as_json))
+    text = view.log(find_root(), None, limit=limit, runs=runs, query=query, compare=compare, json=as_json)
+    _tell(text, json=as_json)
 
 
 @main.command()
+@click.option("--accept-loss", default="", metavar="WHY", help="Put on record that what nobody has any more is lost.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of words.")
-def audit(as_json: bool) -> None:
+def audit(accept_loss: str, as_json: bool) -> None:
     """Prove the ledger: name each record that was edited, removed, reordered or forged; exit code 1 where one was.
 
     \b
     Example:
         weighbridge audit
+        weighbridge audit --accept-loss 'the disk failed on 31 January; there was no backup'
     """
     from weighbridge.views import audit as view
 
     gc.disable()  # as for a list: all that is read is kept
-    text, code = view.audit(find_root(), json=as_json)
-    click.echo(text)
+    text, code = view.audit(find_root(), json=as_json, accept_loss=accept_loss)
+    _tell(text, json=as_json)
     sys.exit(code)
 
 
@@ -150,7 +178,7 @@ def diff(old: str, new: str, as_json: bool) -> None:
     """
     from weighbridge.views import diff as view
 
-    click.echo(view.diff(find_root(), old, new, json=as_json))
+    _tell(view.diff(find_root(), old, new, json=as_json), json=as_json)
 
 
 @main.command()
@@ -165,7 +193,7 @@ def version(as_json: bool) -> None:
     from weighbridge.views import version as view
 
     root = find_root()
-    click.echo(view.version(root, _settings(root), json=as_json))
+    _tell(view.version(root, _settings(root), json=as_json), json=as_json)
 
 
 @main.command()
@@ -180,7 +208,7 @@ def approve(reason: str) -> None:
     from weighbridge.views import approve as view
 
     root = find_root()
-    click.echo(view.approve(root, _settings(root), reason))
+    _tell(view.approve(root, _settings(root), reason))
 
 
 @main.command()
@@ -211,8 +239,8 @@ def reproduce(ref: str, at_least: str, as_json: bool, **options: Any) -> None:
     from weighbridge.evidence.reproduction import LEVELS
     from weighbridge.views import reproduce as view
 
-    outcome = view.reproduce(find_root(), ref, view.Options(**options), lambda line: click.echo(line, err=True))
-    click.echo(view.json(outcome) if as_json else view.text(outcome))
+    outcome = view.reproduce(find_root(), ref, view.Options(**options), lambda line: _tell(line, err=True))
+    _tell(view.json(outcome) if as_json else view.text(outcome), json=as_json)
     wanted = dict(zip(("recorded", "tolerance", "digits", "bit"), LEVELS, strict=True))[at_least]
     sys.exit(0 if outcome.reaches(wanted) else 1)
 
@@ -231,7 +259,7 @@ def restore(ref: str, to: Path | None) -> None:
     """
     from weighbridge.views import restore as view
 
-    click.echo(view.restore(find_root(), ref, to))
+    _tell(view.restore(find_root(), ref, to))
 
 
 @main.command()
@@ -253,7 +281,11 @@ def history(form: Any, output: Path | None) -> None:
     """
     from weighbridge.views import history as view
 
-    click.echo(view.history(find_root(), form, output), nl=False)
+    text = view.history(find_root(), form, output)
+    if form == "csv" and output is None:
+        click.echo(text, nl=False)  # with ends of lines as RFC 4180 has them; control characters are out already
+    else:
+        _tell(text, nl=False)
 
 
 @main.command()
@@ -273,16 +305,14 @@ def verify(ref: str, signers: Path | None, model_key: Path | None, strict: bool,
     Example:
         weighbridge verify v1.0.0 --signers ~/trusted/signers
     """
-    from weighbridge.registry.objects import NOTHING_FETCHED
     from weighbridge.views import verify as view
 
-    os.environ.update(NOTHING_FETCHED)  # no command that a clone's configuration names is to bring anything
     for found in view.run(view.place(), ref, signers, model_key):
         if isinstance(found, view.Report):
-            click.echo(view.json(found) if as_json else view.summary(found))
+            _tell(view.json(found) if as_json else view.summary(found), json=as_json)
             sys.exit(found.exit_code(strict=strict))
         if not as_json:
-            click.echo(view.line(found))
+            _tell(view.line(found))
 
 
 @main.command()
@@ -315,7 +345,7 @@ def sign(ref: str, key: Path | None, output: Path | None) -> None:
     """
     from weighbridge.views import sign as view
 
-    click.echo(view.sign(find_root(), ref, key, output))
+    _tell(view.sign(find_root(), ref, key, output))
 
 
 for _command in stage_commands.COMMANDS:

@@ -1,5 +1,6 @@
 """The environment that a release recorded: compared with the one at hand, and built anew."""
 
+import os
 import platform
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 from weighbridge import documents
 from weighbridge.errors import SetupError
 from weighbridge.manifest import EnvironmentSection
+from weighbridge.registry.objects import NOTHING_FETCHED
 
 _COMMAND = "#!{python}\nimport sys\n\nfrom weighbridge.cli import main\n\nsys.exit(main())\n"
 
@@ -65,7 +67,8 @@ def find_python(recorded: str) -> Path:
 
 
 def _call(command: list[str], what: str) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - a list of arguments, no shell
+    variables = dict(os.environ.items() - NOTHING_FETCHED.items())  # a lock may pin what pip brings by Git
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)  # noqa: S603 - no shell
     if done.returncode:
         lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
         said = "\n".join(f"  {line}" for line in lines[-8:])

@@ -1,7 +1,29 @@
 """Plain text in columns: fast, and the same on a terminal and in a file."""
 
+import json
+import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
+
+
+def printable(text: str) -> str:
+    """Return *text* with nothing that a terminal would obey: what is shown may come from a forged release."""
+    if text.replace("\n", "").isprintable():
+        return text
+    return "".join(letter if letter == "\n" or letter.isprintable() else _instead(letter) for letter in text)
+
+
+def _instead(letter: str) -> str:
+    return " " if unicodedata.category(letter) == "Zs" else "\N{REPLACEMENT CHARACTER}"
+
+
+def printable_json(document: str) -> str:
+    """Return the same JSON document with such letters as escapes, for they stand within strings only."""
+    if document.replace("\n", "").isprintable():
+        return document
+    return "".join(
+        letter if letter == "\n" or letter.isprintable() else json.dumps(letter)[1:-1] for letter in document
+    )
 
 
 def aligned(rows: Iterable[Sequence[str]], *, indent: int = 0) -> list[str]:

@@ -11,7 +11,7 @@ from weighbridge import documents, formats
 from weighbridge.errors import RecordError, SettingsError, SetupError
 from weighbridge.manifest import Manifest, RunRecord, Split, Training
 from weighbridge.views import reference
-from weighbridge.views.columns import aligned, number, short, thousands, words
+from weighbridge.views.columns import aligned, number, printable, short, thousands, words
 
 Format = Literal["text", "yaml", "json", "proto"]
 Rows = list[tuple[str, ...]]
@@ -29,12 +29,14 @@ def show(root: Path, ref: str, format: Format = "text", output: Path | None = No
     """
     found = reference.resolve(root, ref)
     if format == "text" and output is None and sys.stdout.isatty():
-        _print(text(found))
+        _print(printable(text(found)))
         return
     content = _content(found, format)
     if output is None:
         if format == "proto" and sys.stdout.isatty():
             raise SettingsError("protobuf is binary; give --output FILE, or redirect")
+        if sys.stdout.isatty():
+            content = printable(content.decode("utf-8", "replace")).encode()
         sys.stdout.flush()
         sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()
@@ -49,7 +51,7 @@ def _content(found: reference.Found, format: Format) -> bytes:  # noqa: A002 - a
     if format == "yaml":
         return found.content
     if format == "text":
-        return (text(found) + "\n").encode()
+        return (printable(text(found)) + "\n").encode()
     if found.kind == "ledger" and format == "json":
         plain = documents.parse(found.content.decode(), found.source, RecordError).value
         return msgspec.json.format(msgspec.json.encode(plain), indent=2) + b"\n"

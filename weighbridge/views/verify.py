@@ -16,6 +16,7 @@ from weighbridge.registry.tags import NAME, Tag
 from weighbridge.verification import trust
 from weighbridge.verification.steps import FAILED, PROVED, UNPROVED, Step
 from weighbridge.verification.verifying import verify
+from weighbridge.views.columns import printable
 
 _NAME_WIDTH = 16
 _VERDICT_WIDTH = 12
@@ -122,11 +123,6 @@ def line(found: Step) -> str:
         for part in textwrap.wrap(text, width - len(head), break_on_hyphens=False, break_long_words=False) or [""]
     ]
     return f"\n{' ' * len(head)}".join([head + words[0], *words[1:]])
-
-
-def printable(text: str) -> str:
-    """Return *text* with nothing that a terminal would obey: what is shown may come from a forged release."""
-    return "".join(letter if letter.isprintable() or letter == "\n" else "\N{REPLACEMENT CHARACTER}" for letter in text)
 
 
 def summary(report: Report) -> str:
