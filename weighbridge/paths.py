@@ -50,6 +50,7 @@ LEDGER_SEEN = Path("results/.ledger.seen")  # a second book of what was written 
 RUNNING = Path("results/.running")  # held by the snakemake that runs here
 STAGE_LOCKS = Path("results/.locks")  # one file for each stage, held while it runs
 ATTEMPTS = Path("results/attempts")  # one file for each stage that is running
+LOST = Path("results/lost")  # damaged records whose loss is on record
 CHECKPOINTS = Path("results/checkpoints")
 ADOPTED = Path("results/.adopted.json")  # tags whose records are in the ledger; may be deleted
 SIGNERS = Path("config/signers")  # who may release, who may approve

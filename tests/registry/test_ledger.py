@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from ledger_records import evaluated, failed, rejected
 
+from weighbridge import paths
 from weighbridge.digest import canonical_json, sha256_bytes
 from weighbridge.errors import RecordError
 from weighbridge.registry import ledger, ledger_book, ledger_rows
@@ -163,3 +164,30 @@ def test_a_pipe_or_a_folder_in_a_records_place_is_named_and_waited_for_by_nobody
     ]  # fmt: skip
     ledger.append(tmp_path, evaluated())
     assert len(ledger.inspect(tmp_path)[0]) == 1
+
+
+def test_no_new_record_names_one_that_is_damaged(tmp_path: Path) -> None:
+    first, second = (ledger.append(tmp_path, evaluated(seed=i)) for i in range(2))
+    path = _file(tmp_path, second)
+    good = path.read_bytes()
+    path.chmod(0o644)
+    path.write_bytes(b"{}")  # in its place: the folder's time stays
+    assert ledger.heads(tmp_path) == (first,)
+    path.write_bytes(good)
+    assert ledger.heads(tmp_path) == (second,)
+
+
+def test_half_a_line_in_the_book_swallows_no_digest(tmp_path: Path) -> None:
+    first = ledger.append(tmp_path, evaluated(seed=0))
+    with (tmp_path / paths.LEDGER_SEEN).open("a") as book:
+        book.write("0123")
+    second = ledger.append(tmp_path, evaluated(seed=1))
+    assert ledger_book.read(tmp_path) == {first, second}
+
+
+def test_a_record_that_lies_there_already_gets_into_the_book(tmp_path: Path) -> None:
+    """As the acceptance does that a release which advances the branch has laid there."""
+    digest = ledger.append(tmp_path, evaluated())
+    (tmp_path / paths.LEDGER_SEEN).unlink()
+    assert not ledger.adopt(tmp_path, digest, _file(tmp_path, digest).read_bytes())
+    assert ledger_book.read(tmp_path) == {digest}

@@ -3,17 +3,17 @@
 import json
 import shutil
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
-from ledger_records import SHA, accepted, evaluated, failed, rejected
+from ledger_records import SHA, WHEN, accepted, evaluated, failed, rejected
 
-from weighbridge import paths
+from weighbridge import documents, paths
 from weighbridge.digest import canonical_json, sha256_bytes
 from weighbridge.manifest import Interval
-from weighbridge.registry import commit, ledger, ledger_book, releases, sealing
+from weighbridge.registry import commit, ledger, ledger_book, processes, releases, sealing
 from weighbridge.registry.notes import Notes
 from weighbridge.registry.tags import Tag, Version
 from weighbridge.views import audit
@@ -59,11 +59,11 @@ def smuggled(root: Path, record: dict[str, object], *, canonical: bool = True) -
     return digest
 
 
-def make_release(root: Path, version: str = "1.0.0", **differing: Any) -> str:
+def make_release(root: Path, version: str = "1.0.0", accept: dict[str, Any] | None = None, **differing: Any) -> str:
     """Release by the registry as the stage does; returns the record of its acceptance."""
     tag = Tag("flights", Version.parse(version))
     manifest_ = sha256_bytes(version.encode())
-    sealed = sealing.seal(root, accepted(str(tag), manifest_sha256=manifest_))
+    sealed = sealing.seal(root, accepted(str(tag), **{"manifest_sha256": manifest_, **(accept or {})}))
     said: dict[str, Any] = {
         "tag": tag, "bump": "first", "reasons": ("the first release",), "candidate": "boosting", "primary": "roc_auc",
         "metrics": {"roc_auc": Interval(value=0.7, low=0.6, high=0.8)}, "verdict": "pass", "content_sha256": SHA,
@@ -74,6 +74,11 @@ def make_release(root: Path, version: str = "1.0.0", **differing: Any) -> str:
     commit.create(root, tag=str(tag), message=message, files=files, identity_env={}, advance_branch=False)
     sealing.keep(root, sealed)
     return sealed.digest
+
+
+def withdrawn(**more: object) -> dict[str, object]:
+    said = {"kind": "release", "status": "withdrawn", "tag": "flights@v1.0.0", "when": "2026-01-31T12:00:01Z"}
+    return said | {"manifest_sha256": sha256_bytes(b"1.0.0")} | more
 
 
 @pytest.fixture
@@ -216,6 +221,9 @@ def test_a_record_of_days_to_come_is_named(project: Path) -> None:
         (evaluated(when="2026-02-31T12:00:00Z"), "found the time '2026-02-31"),
         (rejected(content_sha256="0"), "content_sha256"),
         (evaluated(parents=["b" * 64, "a" * 64]), "no sorted digests"),
+        (evaluated(parents=["../" * 100]), "its parents are no digests"),
+        (accepted() | {"tag": ["x"]}, "expected 'str', got 'array'"),
+        (withdrawn(tag=["x"]), "expected 'str', got 'array'"),
     ],
 )
 def test_a_record_that_no_stage_writes_is_named(project: Path, record: dict[str, object], words: str) -> None:
@@ -233,10 +241,12 @@ def test_what_lies_in_the_ledger_and_is_no_record_is_named(five: tuple[Path, lis
     root, digests = five
     path = root / at(digests[0])
     (path.parent / "notes.txt").write_text("mine")
+    (root / "runs" / "notes.txt").write_text("mine")
     copy = shutil.copy(path, root / "elsewhere.json")
     path.unlink()
     path.symlink_to(copy)
     assert ("foreign", f"runs/{digests[0][:2]}/notes.txt") in told(root)
+    assert ("foreign", "runs/notes.txt") in told(root)
     assert ("foreign", at(digests[0])) in told(root)
 
 
@@ -256,31 +266,31 @@ def test_a_tag_made_anew_for_something_else_is_named(released: tuple[Path, list[
     assert "flights@v1.0.0 says otherwise" in audit.audit(root)[0]
 
 
-Explained = Callable[[Path], object]
+ATTEMPT = {"status": "killed", "started": "2026-01-31T11:59:00Z", "when": "2026-01-31T12:09:00Z"}
 
 
-@pytest.mark.parametrize(
-    "explain",
-    [
-        lambda root: ledger.append(
-            root, failed("release", status="killed", started="2026-01-31T11:59:00Z", when="2026-01-31T12:09:00Z")
-        ),
-        lambda root: ledger.append(
-            root,
-            {"kind": "release", "status": "withdrawn", "tag": "flights@v1.0.0", "when": "2026-01-31T12:00:01Z"}
-            | {"manifest_sha256": sha256_bytes(b"1.0.0")},
-        ),
-    ],
-    ids=["killed", "withdrawn"],
-)
-def test_a_release_that_is_known_to_have_come_to_nothing_is_no_forgery(
-    released: tuple[Path, list[str], str], explain: Explained
+@pytest.mark.parametrize("record", [failed("release", **ATTEMPT), withdrawn()], ids=["killed", "withdrawn"])
+def test_nothing_on_record_excuses_a_tag_that_was_deleted(
+    released: tuple[Path, list[str], str], record: dict[str, object]
 ) -> None:
-    root = released[0]
+    root, _, digest = released
     git(root, "tag", "--delete", "flights@v1.0.0")
-    explain(root)
+    ledger.append(root, record)
+    marker = {"attempt": "0" * 16, "stage": "release", "process": processes.own(), "when": "2026-01-31T11:59:00Z"}
+    (root / paths.ATTEMPTS).mkdir(parents=True)
+    (root / paths.ATTEMPTS / f"{'0' * 16}.json").write_bytes(msgspec.json.encode(marker))
+    assert told(root) == [("forged", at(digest))]
+
+
+def test_a_release_that_lost_a_race_is_no_forgery(released: tuple[Path, list[str], str]) -> None:
+    root, _, digest = released
+    ledger.append(root, withdrawn())
+    git(root, "tag", "--delete", "flights@v1.0.0")
+    (root / at(digest)).rename(root / "aside")
+    make_release(root, manifest_sha256=SHA, accept={"manifest_sha256": SHA})
+    (root / "aside").rename(root / at(digest))
     assert told(root) == []
-    assert "accepted as flights@v1.0.0, which was not made" in notes(root)[0]
+    assert notes(root) == [f"{at(digest)}: accepted as flights@v1.0.0, and withdrawn: another release was first"]
 
 
 @pytest.mark.parametrize(("field", "value"), [("ledger_count", 5), ("ledger_root", "d" * 64)])
@@ -332,3 +342,59 @@ def test_two_branches_of_a_ledger_merge_without_conflict(five: tuple[Path, list[
     last = ledger.append(root, failed(error="after"))
     assert ledger.heads(root) == (last,)
     assert told(root) == []
+
+
+def test_what_another_branch_holds_was_not_removed(five: tuple[Path, list[str]]) -> None:
+    root, digests = five
+    git(root, "switch", "--quiet", "--create", "theirs")
+    git(root, "add", "runs")
+    git(root, "commit", "--quiet", "--message=Keep the ledger")
+    git(root, "switch", "--quiet", "main")
+    ledger.append(root, failed())
+    assert told(root) == []
+    assert notes(root) == ["5 records aren't checked out here: theirs holds them"]
+    git(root, "branch", "--quiet", "--delete", "--force", "theirs")
+    assert told(root) == sorted(("removed", at(digest)) for digest in digests)
+
+
+def test_what_head_holds_and_another_branch_as_well_was_removed(five: tuple[Path, list[str]]) -> None:
+    root, digests = five
+    git(root, "add", "runs")
+    git(root, "commit", "--quiet", "--message=Keep the ledger")
+    git(root, "branch", "theirs")
+    (root / at(digests[4])).unlink()
+    assert told(root) == [("removed", at(digests[4]))]
+
+
+@pytest.mark.parametrize("number", [2, 4], ids=["inner", "newest"])
+@pytest.mark.parametrize("gone", [True, False], ids=["gone", "damaged"])
+def test_a_loss_on_record_is_a_known_gap_and_still_shown(
+    five: tuple[Path, list[str]], number: int, *, gone: bool
+) -> None:
+    root, digests = five
+    lost = at(digests[number])
+    (root / lost).unlink()
+    if not gone:
+        (root / lost).write_text("{}")
+    ledger.append(root, failed())
+    assert "--accept-loss" in audit.audit(root)[0]
+    text, code = audit.audit(root, accept_loss="the disk failed")
+    assert code == 0
+    assert f"note: {lost}: lost, as Ada <" in text
+    assert text.splitlines()[-2].endswith(": the disk failed")
+    assert ledger.problems(root) == ()
+    assert (root / paths.LOST / Path(lost).name).is_file() != gone
+    make_release(root, accept={"when": documents.utc_now()})
+    assert told(root) == told(clone(root)) == []
+    count = ledger.count(root)
+    audit.audit(root, accept_loss="again")
+    assert ledger.count(root) == count, "there is nothing more to accept"
+
+
+def test_what_a_release_holds_cannot_be_accepted_as_lost(released: tuple[Path, list[str], str]) -> None:
+    root, digests, _ = released
+    (root / at(digests[2])).unlink()
+    said = {"kind": "ledger", "status": "lost", "lost": digests[2], "why": "so", "by": "Eve", "when": WHEN}
+    ledger.append(root, said)
+    assert audit.audit(root, accept_loss="gone")[1] == 1
+    assert told(root) == [("removed", at(digests[2]))]

@@ -2,12 +2,12 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from weighbridge.errors import RecordError
-from weighbridge.registry import carried, ledger, records
+from weighbridge.registry import carried, git, ledger, records
 from weighbridge.registry.carried import Step
 from weighbridge.registry.findings import Finding
 from weighbridge.registry.ledger import Entry
@@ -38,6 +38,8 @@ class Carried:
     """What commits hold of the ledger, beside the *files* that are here and the *entries* among them that are whole."""
 
     def __init__(self, root: Path, files: Mapping[str, bytes], entries: Mapping[str, Entry]) -> None:
+        self.places: dict[str, str] = {}
+        """A release, or ``HEAD``, that holds a record which isn't whole here."""
         self.contents: dict[str, bytes] = {}
         """Whole records that only commits hold."""
         self.entries: dict[str, Entry] = {}
@@ -47,17 +49,12 @@ class Carried:
         """Records that HEAD holds and that aren't here."""
         self.findings: list[Finding] = []
         self._root, self._files, self._here = root, files, entries
-        self._places: dict[str, str] = {}
         self._blobs: dict[str, str] = {}
         self._current: set[str] = set()
         self._heads: set[str] = set()
         self._children: Counter[str] = Counter()
         self._lacking: set[str] = set()
         self._accepted: dict[tuple[str, str], str] = {}
-
-    def place(self, digest: str) -> str | None:
-        """Return a release, or ``HEAD``, that holds a record which isn't whole here."""
-        return self._places.get(digest)
 
     def entry(self, digest: str) -> Entry | None:
         """Return a record, from here or from a commit."""
@@ -99,7 +96,7 @@ class Carried:
                 continue
             self._blobs[digest] = blob
             self.contents[digest], self.entries[digest] = found[digest], entry
-            self._places[digest] = label
+            self.places[digest] = label
 
     def _blob(self, digest: str, like: str) -> str | None:
         """Return Git's name for the record as it is known here: a hash of its kind, size and content."""
@@ -158,6 +155,21 @@ def read(
         else:
             held.head(step)
     return held
+
+
+def on_branches(root: Path, digests: Collection[str]) -> dict[str, str]:
+    """Return of these records, which aren't here, those that a branch holds, by digest, and one that does."""
+    form = "--format=%(objectname) %(refname:short)"
+    listing = git.attempt(root, "for-each-ref", form, "refs/heads", "refs/remotes") if digests else None
+    lines = listing.stdout.decode(errors="replace").splitlines() if listing else ()
+    branches = dict(line.split(" ", 1) for line in lines)
+    found: dict[str, str] = {}
+    for step in carried.walk(root, list(branches)):
+        blobs = {digest: step.added[digest] for digest in digests if digest in step.added and digest not in found}
+        for digest, content in carried.contents(root, blobs).items():
+            if isinstance(ledger.parse(content, digest), Entry):
+                found[digest] = branches[step.commit]
+    return found
 
 
 def _notes(release: Release) -> Notes | None:

@@ -6,18 +6,19 @@ releases' commits are audited themselves. Nothing is believed that was remembere
 """
 
 import datetime as dt
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
 from weighbridge import paths
 from weighbridge.digest import canonical_json
 from weighbridge.errors import SetupError
-from weighbridge.registry import audit_releases, git, ledger, ledger_book, markers, records, releases
+from weighbridge.registry import audit_releases, git, ledger, ledger_book, losses, records, releases
 from weighbridge.registry.audit_releases import Carried
-from weighbridge.registry.findings import Finding
+from weighbridge.registry.findings import Finding, Kind
 from weighbridge.registry.ledger import Entry
 
 SKEW = dt.timedelta(days=1)
@@ -42,20 +43,26 @@ def audit(root: Path) -> Audit:
     Raises:
         SetupError: where Git fails.
     """
-    made, head = (releases.releases(root), _head(root)) if _in_git(root) else ((), None)
     files = dict(ledger.contents(root))
+    # Read after them: an acceptance that lies there has its tag, which was made before.
+    made, head = (releases.releases(root), _head(root)) if _in_git(root) else ((), None)
     entries, findings = _whole(files)
     held = audit_releases.read(root, made, head, files, entries)
     here = bool(files)
     if not here:
         files = held.contents
         entries, findings = _whole(files)
+    forged = {Path(finding.path).stem for finding in findings if finding.kind == "forged"}
+    sound = {digest: entry for digest, entry in entries.items() if digest not in forged}
     notes: list[str] = []
+    missing = _missing(root, sound, files.keys(), held)
+    elsewhere = audit_releases.on_branches(root, missing.keys() - held.committed)
+    lost = losses.of(sound.values())
     findings += held.findings
     findings += _strangers(root)
-    findings += _removed(root, entries, files.keys(), held)
-    findings += _reordered(entries, held)
-    findings += _accepted(root, entries, held, notes)
+    findings += _removed(missing, {*elsewhere, *(lost.keys() - held.places.keys())})
+    findings += _reordered(sound, held)
+    findings += _accepted(sound, held, notes)
     findings.sort(key=lambda finding: (finding.kind, finding.path))
     heads = set(files) - {parent for entry in entries.values() for parent in entry.parents}
     return Audit(
@@ -65,7 +72,12 @@ def audit(root: Path) -> Audit:
         root=ledger.root_of(heads),
         releases=len(held.releases),
         findings=tuple(_with_mend(findings, held)),
-        notes=(*notes, *_outstanding(findings, held, here=here)),
+        notes=(
+            *notes,
+            *_not_checked_out(elsewhere),
+            *_lost({digest: entry for digest, entry in lost.items() if digest in missing and digest not in elsewhere}),
+            *_outstanding(missing.keys(), held, here=here),
+        ),
     )
 
 
@@ -87,7 +99,8 @@ def _whole(files: Mapping[str, bytes]) -> tuple[dict[str, Entry], list[Finding]]
     for digest, content in files.items():
         entry = ledger.parse(content, digest)
         if isinstance(entry, str):
-            findings.append(Finding(kind="edited", path=ledger.path_of(digest).as_posix(), said=entry))
+            kind: Kind = "forged" if ledger.digest_of(content) == digest else "edited"
+            findings.append(Finding(kind=kind, path=ledger.path_of(digest).as_posix(), said=entry))
             continue
         entries[digest] = entry
         said = _forged(entry, content)
@@ -114,8 +127,8 @@ def _strangers(root: Path) -> Iterator[Finding]:
         yield Finding(kind="foreign", path=path.relative_to(root).as_posix(), said=said, mend="remove it")
 
 
-def _removed(root: Path, entries: Mapping[str, Entry], present: Collection[str], held: Carried) -> Iterator[Finding]:
-    """Find records that were here: others name them, the book does, HEAD or a release that was here holds them."""
+def _missing(root: Path, entries: Mapping[str, Entry], present: Collection[str], held: Carried) -> dict[str, str]:
+    """Return by digest what tells of records that were here: others, the book, HEAD or a release that was here."""
     book = ledger_book.read(root)
     reasons = {
         parent: f"{ledger.path_of(entry.digest).as_posix()} names it as its parent"
@@ -132,10 +145,26 @@ def _removed(root: Path, entries: Mapping[str, Entry], present: Collection[str],
     for digest, reason in found:
         if digest not in present:
             reasons.setdefault(digest, reason)
-    for digest in sorted(reasons):
-        if not (root / ledger.path_of(digest)).is_file():  # else it was written while we looked
-            path = ledger.path_of(digest).as_posix()
-            yield Finding(kind="removed", path=path, said=f"it is gone: {reasons[digest]}")
+    # Else it was written while we looked.
+    return {digest: reasons[digest] for digest in sorted(reasons) if not (root / ledger.path_of(digest)).is_file()}
+
+
+def _removed(missing: Mapping[str, str], known: Collection[str]) -> Iterator[Finding]:
+    """Find the records that are missing, but for those of which it is *known* where they are, or that they are lost."""
+    for digest, reason in missing.items():
+        if digest not in known:
+            yield Finding(kind="removed", path=ledger.path_of(digest).as_posix(), said=f"it is gone: {reason}")
+
+
+def _not_checked_out(elsewhere: Mapping[str, str]) -> Iterator[str]:
+    for branch, number in sorted(Counter(elsewhere.values()).items()):
+        yield f"{number} records aren't checked out here: {branch} holds them"
+
+
+def _lost(lost: Mapping[str, Entry]) -> Iterator[str]:
+    for digest, entry in sorted(lost.items()):
+        by, when, why = (entry.record[key] for key in ("by", "when", "why"))
+        yield f"{ledger.path_of(digest).as_posix()}: lost, as {by} put on record at {when}: {why}"
 
 
 def _adopted(root: Path) -> frozenset[str]:
@@ -171,50 +200,34 @@ def _text(moment: dt.datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _accepted(root: Path, entries: Mapping[str, Entry], held: Carried, notes: list[str]) -> Iterator[Finding]:
-    """Find releases on record whose tags are gone or say otherwise; those known to have come to nothing are noted."""
+def _accepted(entries: Mapping[str, Entry], held: Carried, notes: list[str]) -> Iterator[Finding]:
+    """Find releases on record whose tags are gone or say otherwise.
+
+    An acceptance is written once its tag stands, so there is one way only to have none: another release of that name
+    was first, and the one made here was withdrawn. That is noted.
+    """
     made = {said.label: said.notes for said in held.releases}
-    unmade = _unmade(root, entries)
+    withdrawn = {
+        (entry.record["tag"], entry.record["manifest_sha256"])
+        for entry in entries.values()
+        if (entry.record["kind"], entry.record["status"]) == (records.RELEASE, records.WITHDRAWN)
+    }
     for entry in entries.values():
-        if (entry.record.get("kind"), entry.record.get("status")) != (records.RELEASE, records.ACCEPTED):
+        record = entry.record
+        if (record["kind"], record["status"]) != (records.RELEASE, records.ACCEPTED):
             continue
-        record, tag = entry.record, str(entry.record.get("tag"))
+        tag = record["tag"]
         said = made.get(tag)
-        if said and (said.manifest_sha256, said.content_sha256) == (
-            record.get("manifest_sha256"),
-            record.get("content_sha256"),
-        ):
+        digests = (record["manifest_sha256"], record["content_sha256"])
+        if said and (said.manifest_sha256, said.content_sha256) == digests:
+            continue
+        path = ledger.path_of(entry.digest).as_posix()
+        if said and (tag, record["manifest_sha256"]) in withdrawn:
+            notes.append(f"{path}: accepted as {tag}, and withdrawn: another release was first")
             continue
         words = f"{tag} says otherwise" if said else f"there is no release {tag}"
-        path = ledger.path_of(entry.digest).as_posix()
-        if unmade(record):
-            notes.append(f"{path}: accepted as {tag}, which was not made: that attempt came to nothing")
-            continue
         mend = f"bring the tag back, with 'git fetch origin tag {tag}' where others have it"
         yield Finding(kind="forged", path=path, said=f"a release was accepted, and {words}", mend=mend)
-
-
-def _unmade(root: Path, entries: Mapping[str, Entry]) -> Callable[[Mapping[str, Any]], bool]:
-    """Return what tells of an accepted release whether its attempt is known to have been withdrawn or cut short."""
-    all_records = [entry.record for entry in entries.values()]
-    withdrawn = {
-        (record.get("tag"), record.get("manifest_sha256"))
-        for record in all_records
-        if record.get("status") == records.WITHDRAWN
-    }
-    ended = [
-        (str(record.get("started")), str(record.get("when")))
-        for record in all_records
-        if record.get("kind") == records.ATTEMPT and record.get("stage") == "release"
-    ]
-    open_since = [marker.when for marker in markers.running(root) if marker.stage == "release"]
-
-    def known(record: Mapping[str, Any]) -> bool:
-        when = str(record.get("when"))
-        within = any(start <= when <= end for start, end in ended) or any(start <= when for start in open_since)
-        return within or (record.get("tag"), record.get("manifest_sha256")) in withdrawn
-
-    return known
 
 
 def _with_mend(findings: list[Finding], held: Carried) -> Iterator[Finding]:
@@ -224,17 +237,18 @@ def _with_mend(findings: list[Finding], held: Carried) -> Iterator[Finding]:
         if finding.mend or finding.kind not in {"edited", "removed"} or ":" in finding.path:
             yield finding
             continue
-        place = held.place(digest)
-        mend = "bring it back from a backup or another clone"
-        if place:
-            mend = f"bring it back: rm -f {finding.path}; git show {place}:./{finding.path} > {finding.path}"
-        yield msgspec.structs.replace(finding, mend=mend)
+        place = held.places.get(digest)
+        mend = (
+            f"bring it back: rm -f {finding.path}; git show {place}:./{finding.path} > {finding.path}"
+            if place
+            else "bring it back from a backup or another clone; if nobody has it: weighbridge audit --accept-loss 'WHY'"
+        )
+        yield msgspec.structs.replace(finding, mend=mend, nowhere=not place)
 
 
-def _outstanding(findings: list[Finding], held: Carried, *, here: bool) -> Iterator[str]:
+def _outstanding(gone: Collection[str], held: Carried, *, here: bool) -> Iterator[str]:
     """Yield what others have released since, and isn't here yet."""
-    gone = {Path(finding.path).stem for finding in findings if finding.kind == "removed"}
     for said in held.releases if here else ():
-        lacking = said.lacking - gone
+        lacking = said.lacking.difference(gone)
         if lacking:
             yield f"{said.label} holds {len(lacking)} records that aren't here yet; the next start takes them in"

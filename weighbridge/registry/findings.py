@@ -22,3 +22,5 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """What is wrong, found and expected."""
     mend: str = ""
     """What to do."""
+    nowhere: bool = False
+    """Whether a record is damaged or gone that no release, nor HEAD, holds."""

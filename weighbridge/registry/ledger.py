@@ -21,26 +21,17 @@ import msgspec
 from weighbridge import paths
 from weighbridge.digest import canonical_json
 from weighbridge.errors import RecordError
-from weighbridge.registry import ledger_book, ledger_index, records
-from weighbridge.registry.ledger_rows import LARGEST, Row, content, parents_first
+from weighbridge.registry import ledger_book, ledger_index, ledger_rows, records
+from weighbridge.registry.ledger_rows import Row, content, parents_first
 
 FOLDER = "runs"
 EVIDENCE = records.EVIDENCE
 """Kind of the records that name a file which later stages rest on, with its digest."""
 _FILE = re.compile(r"([0-9a-f]{64})\.json")
-_DIGEST = re.compile(r"[0-9a-f]{64}")
-_DEEPEST = 64  # lists and objects inside each other; those who read a record go down into it
-
-
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """One record: its digest, the digests it names as its parents, and what it says."""
-
-    digest: str
-    parents: tuple[str, ...]
-    record: dict[str, Any]
-
-
-_record = msgspec.json.Decoder(dict[str, Any])
+Entry = ledger_rows.Entry
+parse = ledger_rows.parse
+digest_of = ledger_rows.digest_of
+is_digest = ledger_rows.is_digest
 
 
 def append(root: Path, record: Mapping[str, Any]) -> str:
@@ -84,16 +75,6 @@ def adopt(root: Path, digest: str, text: bytes) -> bool:
 def path_of(digest: str) -> Path:
     """Return where the record with this digest lies, relative to the project's root."""
     return Path(FOLDER) / digest[:2] / f"{digest}.json"
-
-
-def is_digest(text: str) -> bool:
-    """Return whether *text* can be a record's name."""
-    return bool(_DIGEST.fullmatch(text))
-
-
-def digest_of(text: bytes) -> str:
-    """Return the name of a record whose file has this content."""
-    return hashlib.sha256(text.removesuffix(b"\n")).hexdigest()
 
 
 def _write_once(target: Path, text: bytes) -> None:
@@ -148,11 +129,12 @@ def inspect(root: Path) -> tuple[tuple[Entry, ...], tuple[str, ...]]:
             entries[digest] = entry
         else:
             damage.append(f"{path_of(digest)}: {entry}")
+    lost = {entry.record["lost"] for entry in entries.values() if records.is_loss(entry.record)}
     damage += [
         f"{path_of(entry.digest)}: its parent {parent[:12]} is missing"
         for entry in entries.values()
         for parent in entry.parents
-        if parent not in entries and not (root / path_of(parent)).is_file()
+        if parent not in entries and parent not in lost and not (root / path_of(parent)).is_file()
     ]
     order = parents_first({digest: entry.parents for digest, entry in entries.items()})
     return tuple(entries[digest] for digest in order), tuple(damage)
@@ -167,39 +149,6 @@ def strangers(root: Path) -> Iterator[tuple[Path, str]]:
             yield path, "not the name of a record"
         elif not _is_record(path):
             yield path, "no regular file, no record"
-
-
-def parse(text: bytes, digest: str) -> Entry | str:
-    """Return the record in a file's content, or what is wrong with it in words.
-
-    Args:
-        text: the file's bytes.
-        digest: what its name says.
-    """
-    if len(text) > LARGEST:
-        return f"larger than a record can be, {LARGEST} bytes"
-    found = digest_of(text)
-    if found != digest or not text.endswith(b"\n"):
-        return f"its content has the digest {found[:12]}, its name says {digest[:12]}"
-    try:
-        record = _record.decode(text)
-        parents = msgspec.convert(record.pop("parents"), tuple[str, ...])
-    except (msgspec.MsgspecError, ValueError, KeyError, RecursionError) as problem:
-        return f"no record: {problem}"
-    if not all(map(is_digest, parents)):
-        return "no record: its parents are no digests"
-    if text.count(b"[") + text.count(b"{") > _DEEPEST and _is_deeper(record):
-        return f"no record: nested more than {_DEEPEST} deep"
-    return Entry(digest=digest, parents=parents, record=record)
-
-
-def _is_deeper(record: dict[str, Any]) -> bool:
-    """Return whether more than :data:`_DEEPEST` lists and objects lie in each other."""
-    level: list[Any] = [record]
-    for _ in range(_DEEPEST):
-        inner = (one.values() if isinstance(one, dict) else one for one in level)
-        level = [each for values in inner for each in values if isinstance(each, dict | list)]
-    return bool(level)
 
 
 def _paths(root: Path) -> Iterator[Path]:

@@ -21,7 +21,7 @@ import msgspec
 from weighbridge import paths
 from weighbridge.registry.ledger_rows import Row, parents_first, read
 
-_FORMAT = 1
+_FORMAT = 2
 _NAME = re.compile(r"([0-9a-f]{64})\.json")
 _SHARD = re.compile(r"[0-9a-f]{2}")
 _YOUNG_NS = 2_000_000_000  # some file systems keep times by the second, or by two
@@ -40,6 +40,7 @@ class _Body(msgspec.Struct, frozen=True, array_like=True):
     heads: frozenset[str]
     absent: frozenset[str]
     """Named as parents, and not there."""
+    torn: frozenset[str]
     rows: bytes
 
 
@@ -57,20 +58,20 @@ _file = msgspec.msgpack.Decoder(_File)
 class Index:
     """The ledger as it lies there now: its records' digests, its heads, and a row for each record."""
 
-    def __init__(self, shards: dict[str, _Shard], heads: frozenset[str], absent: frozenset[str], rows: bytes) -> None:
-        self._shards, self._packed = shards, rows
-        self._heads, self._absent = heads, absent
+    def __init__(self, body: _Body) -> None:
+        self._shards, self._packed = body.shards, body.rows
+        self._heads, self._absent, self._torn = body.heads, body.absent, body.torn
         self._fresh: list[Row] = []
         self._decoded: list[Row] | None = None
 
     @classmethod
     def empty(cls) -> Self:
         """Return the index of no record."""
-        return cls({}, frozenset(), frozenset(), msgspec.msgpack.encode([]))
+        return cls(_Body({}, frozenset(), frozenset(), frozenset(), msgspec.msgpack.encode([])))
 
     @property
     def heads(self) -> tuple[str, ...]:
-        """The sorted digests of the records that no other one names as its parent."""
+        """The sorted digests of the readable records that no other one names as its parent."""
         return tuple(sorted(self._heads))
 
     @property
@@ -93,14 +94,13 @@ class Index:
         self._shards = kept | listed
         gone = {digest for name in before for digest in before[name] - self._digests(name)}
         new = [digest for name in listed for digest in sorted(listed[name].digests - before.get(name, frozenset()))]
-        rows = [read(folder / digest[:2] / f"{digest}.json", digest) for digest in new]
-        if gone:
-            rows = [*(row for row in self.rows() if row.digest not in gone), *rows]
-            self._decoded, self._fresh = [], []
-            self._heads, self._absent = frozenset(), frozenset()
-        self._learn(rows)
+        enough = bool(gone) or len(new) >= _ENOUGH
+        self._exchange(folder, gone, new)
+        while changed := self._changed(folder):
+            self._exchange(folder, changed, sorted(changed))
+            enough = True
         settled = sum(1 for shard in listed.values() if shard.mtime_ns)
-        return bool(gone) or len(new) >= _ENOUGH or settled >= _ENOUGH
+        return enough or settled >= _ENOUGH
 
     def _digests(self, name: str) -> frozenset[str]:
         return self._shards[name].digests if name in self._shards else frozenset()
@@ -114,21 +114,38 @@ class Index:
                 settled = changed if changed + _YOUNG_NS < now else 0
                 yield entry.name, _Shard(settled, frozenset(_digests(Path(entry.path))))
 
+    def _changed(self, folder: Path) -> set[str]:
+        """Return the heads that are torn by now, which no new record may name, and torn records that are mended.
+
+        Neither shows in a folder's time where a file is written to in its place.
+        """
+        suspects = self._heads | self._torn
+        return {one for one in suspects if _read(folder, one).torn != (one in self._torn)}
+
+    def _exchange(self, folder: Path, gone: set[str], new: Iterable[str]) -> None:
+        """Forget some records, and read others."""
+        rows = [_read(folder, digest) for digest in new]
+        if gone:
+            rows = [*(row for row in self.rows() if row.digest not in gone), *rows]
+            self._decoded, self._fresh = [], []
+            self._heads, self._absent, self._torn = frozenset(), frozenset(), frozenset()
+        self._learn(rows)
+
     def _learn(self, rows: list[Row]) -> None:
+        torn = {row.digest for row in rows if row.torn}
         named = {parent for row in rows for parent in row.parents}
         new = {row.digest for row in rows}
-        self._heads = (self._heads | new) - named - self._absent
+        self._torn |= torn
+        self._heads = (self._heads | new) - named - self._absent - torn
         absent = {parent for parent in named if parent not in self._digests(parent[:2])}
         self._absent = (self._absent | absent) - new
         found = {row.digest: row for row in rows}
-        # What an edited record names may lead back to itself.
-        order = parents_first({row.digest: () if row.damaged else row.parents for row in rows})
-        self._fresh += [found[digest] for digest in order]
+        self._fresh += [found[digest] for digest in parents_first({row.digest: row.parents for row in rows})]
 
     def pack(self) -> bytes:
         """Return the index as its file has it."""
         rows = msgspec.msgpack.encode(self.rows())
-        body = msgspec.msgpack.encode(_Body(self._shards, self._heads, self._absent, rows))
+        body = msgspec.msgpack.encode(_Body(self._shards, self._heads, self._absent, self._torn, rows))
         return msgspec.msgpack.encode(_File(_FORMAT, zlib.crc32(body), body))
 
 
@@ -151,7 +168,7 @@ def _load(path: Path) -> Index:
         body = _body.decode(file.body)
     except (OSError, msgspec.DecodeError):
         return Index.empty()
-    return Index(body.shards, body.heads, body.absent, body.rows)
+    return Index(body)
 
 
 def _replace(path: Path, content: bytes) -> None:
@@ -172,6 +189,10 @@ def _folders(folder: Path) -> list["os.DirEntry[str]"]:
             return [one for one in entries if _SHARD.fullmatch(one.name) and one.is_dir(follow_symlinks=False)]
     except FileNotFoundError:
         return []
+
+
+def _read(folder: Path, digest: str) -> Row:
+    return read(folder / digest[:2] / f"{digest}.json", digest)
 
 
 def _digests(shard: Path) -> Iterator[str]:

@@ -14,13 +14,15 @@ import msgspec
 from weighbridge.digest import FileEntry
 from weighbridge.errors import RecordError
 
-RUN, ATTEMPT, RELEASE, EVIDENCE = "run", "attempt", "release", "evidence"
-"""The kinds: a training and its measure; what came to nothing; a decision; a file that later stages rest on."""
+RUN, ATTEMPT, RELEASE, EVIDENCE, LEDGER = "run", "attempt", "release", "evidence", "ledger"
+"""The kinds: a training and its measure; what came to nothing; a decision; a file that later stages rest on; the
+ledger itself."""
 
 TRAINED, EVALUATED, RESTORED = "trained", "evaluated", "restored"
 FAILED, KILLED, CANCELLED = "failed", "killed", "cancelled"
 ACCEPTED, REJECTED, WITHDRAWN = "accepted", "rejected", "withdrawn"
 WRITTEN = "written"
+LOST = "lost"
 
 Digest = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 """SHA-256 in lower-case hexadecimal."""
@@ -118,6 +120,14 @@ class Written(Common, frozen=True, kw_only=True):
     sha256: Digest
 
 
+class Lost(Common, frozen=True, kw_only=True):
+    """A record that nobody has any more, by its digest; why, and who says so."""
+
+    lost: Digest
+    why: str
+    by: str
+
+
 VOCABULARY: dict[tuple[str, str], type[Common]] = {
     (RUN, TRAINED): Trained,
     (RUN, EVALUATED): Evaluated,
@@ -129,6 +139,7 @@ VOCABULARY: dict[tuple[str, str], type[Common]] = {
     (RELEASE, REJECTED): Rejected,
     (RELEASE, WITHDRAWN): Withdrawn,
     (EVIDENCE, WRITTEN): Written,
+    (LEDGER, LOST): Lost,
 }
 """Each kind and status, and the fields that such a record has."""
 
@@ -150,6 +161,11 @@ def problem(record: Mapping[str, Any]) -> str | None:
     if moment(said.when) is None:
         return f"{kind}/{status}: found the time {said.when!r}; expected one such as '2026-01-31T12:00:00Z'"
     return None
+
+
+def is_loss(record: Mapping[str, Any]) -> bool:
+    """Return whether a record tells that another one is lost."""
+    return (record.get("kind"), record.get("status")) == (LEDGER, LOST) and problem(record) is None
 
 
 def check(record: Mapping[str, Any]) -> None:

@@ -51,8 +51,7 @@ def run(root: Path, task: ReleaseTask) -> manifest.Released:
         print(f"The same content is released already, as {same.tag}: no new tag.")
         if task.release.advance_branch:  # then the branch has its papers
             index.complete(root, same.commit)
-        else:
-            _bring_papers(root, same)
+        _bring_papers(root, same)
     else:
         done = _tag(root, task, ready, seen)
     if task.release.push:
@@ -83,8 +82,8 @@ def _check_ledger(root: Path) -> None:
         raise RecordError(
             "the ledger is damaged, and a release would carry it on:\n"
             + "\n".join(f"  {problem}" for problem in damage)
-            + f"\nBring these files back from a backup or from the last release ('git show TAG:{paths.LEDGER}/…'), or "
-            "move them away, which the next release's count will show; then run snakemake again"
+            + "\n'weighbridge audit' says how to bring each back; where nobody has one any more, 'weighbridge audit "
+            "--accept-loss WHY' puts that on record. Then run snakemake again"
         )
 
 

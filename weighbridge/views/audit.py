@@ -4,7 +4,7 @@ from pathlib import Path
 
 import msgspec
 
-from weighbridge.registry import auditing
+from weighbridge.registry import auditing, losses
 from weighbridge.registry.auditing import Audit
 from weighbridge.registry.findings import Finding
 from weighbridge.views.columns import thousands
@@ -12,17 +12,20 @@ from weighbridge.views.columns import thousands
 _MOST_SHOWN = 100
 
 
-def audit(root: Path, *, json: bool = False) -> tuple[str, int]:
+def audit(root: Path, *, json: bool = False, accept_loss: str = "") -> tuple[str, int]:
     """Return what the audit of the ledger says, and the exit code: 1 where something is wrong.
 
     Args:
         root: the project's root.
         json: one JSON document instead of words.
+        accept_loss: why records that are damaged or gone, and held nowhere, are lost; puts that on record first.
 
     Raises:
         SetupError: where Git fails.
     """
     found = auditing.audit(root)
+    if accept_loss and losses.accept(root, found.findings, accept_loss):
+        found = auditing.audit(root)
     code = 1 if found.findings else 0
     if json:
         document = {"sound": not found.findings, **msgspec.to_builtins(found)}
