@@ -296,10 +296,14 @@ def history(form: Any, output: Path | None) -> None:
     help="Who may release: allowed signers in OpenSSH's format, or a folder with 'release' and 'approve'.",
 )
 @click.option("--model-key", type=click.Path(path_type=Path), help="Public key (PEM) of the model's signature.")
+@click.option("--offline", is_flag=True, help="Never ask DVC's remote; what its cache lacks is not proved.")
 @click.option("--strict", is_flag=True, help="Exit with 1 as well where something isn't proved.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of words.")
-def verify(ref: str, signers: Path | None, model_key: Path | None, strict: bool, as_json: bool) -> None:
-    """Prove, offline and in any clone, that REF is what it says; exit with 1 where something has failed.
+def verify(ref: str, *, offline: bool, strict: bool, as_json: bool, **outside: Path | None) -> None:
+    """Prove, in any clone, that REF is what it says; exit with 1 where something has failed.
+
+    What DVC's cache lacks is brought from the remote that the clone's configuration names, with your credentials;
+    with --offline nothing is.
 
     \b
     Example:
@@ -307,7 +311,7 @@ def verify(ref: str, signers: Path | None, model_key: Path | None, strict: bool,
     """
     from weighbridge.views import verify as view
 
-    for found in view.run(view.place(), ref, signers, model_key):
+    for found in view.run(view.place(), ref, **outside, offline=offline):
         if isinstance(found, view.Report):
             _tell(view.json(found) if as_json else view.summary(found), json=as_json)
             sys.exit(found.exit_code(strict=strict))

@@ -162,8 +162,12 @@ class Store:
 
 
 @contextlib.contextmanager
-def opened(root: Path) -> Iterator[Store]:
+def opened(root: Path, beside: Path | None = None) -> Iterator[Store]:
     """Open DVC in *root*; what goes wrong within becomes an error of ours, and DVC's own log stays silent.
+
+    Args:
+        root: the project's root.
+        beside: an empty folder for all that DVC writes for itself, to read remotes without a trace in *root*.
 
     Raises:
         SetupError: without ``dvc init``, without disk space, with credentials in the committed configuration, or
@@ -175,7 +179,7 @@ def opened(root: Path) -> Iterator[Store]:
     _refuse_secrets(root)
     with _silenced("dvc", "dvc_data", "dvc_objects"):
         try:
-            with Repo(str(root.absolute())) as repo:
+            with _apart(root, beside) if beside else Repo(str(root.absolute())) as repo:
                 yield Store(repo)
         except WeighbridgeError:
             raise
@@ -183,6 +187,22 @@ def opened(root: Path) -> Iterator[Store]:
             raise SetupError(f"{root} isn't set up for DVC; run `dvc init` there, and commit what it makes") from None
         except Exception as problem:  # noqa: BLE001 - each remote has a client library with errors of its own
             raise _explained(problem) from None
+
+
+def _apart(root: Path, folder: Path) -> Any:
+    """Return a repository of DVC's in a *folder* of its own, with the configuration that DVC finds in *root*."""
+    from dvc.config import Config
+    from dvc.exceptions import NotDvcRepoError
+    from dvc.repo import Repo
+
+    home = dvc_settings.home(root)
+    if home is None:
+        raise NotDvcRepoError(str(root))
+    (folder / ".dvc").mkdir(exist_ok=True)
+    found = dict(Config(dvc_dir=str(home)))
+    return Repo(
+        str(folder), config=found | {"core": {**found["core"], "no_scm": True, "site_cache_dir": str(folder / "site")}}
+    )
 
 
 @contextlib.contextmanager

@@ -30,13 +30,25 @@ class Expected(NamedTuple):
 
 
 class Stored:
-    """DVC's cache and remote, as the configuration in *root* names them; *folder* takes what is fetched."""
+    """DVC's cache and remote, as the configuration in *root* names them; *folder* takes what is fetched.
 
-    def __init__(self, root: Path, folder: Path, readers: ThreadPoolExecutor, on_the_way: contextlib.ExitStack) -> None:
+    Where it is *offline*, the remote is never asked, nor is DVC opened.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        folder: Path,
+        readers: ThreadPoolExecutor,
+        on_the_way: contextlib.ExitStack,
+        *,
+        offline: bool = False,
+    ) -> None:
         self._root = root
         self._folder = folder
         self._readers = readers
         self._stack = on_the_way
+        self._offline = offline
         self._cache: Cache | None = None
         self._remote: Any = None
         self._asked = False
@@ -100,6 +112,9 @@ class Stored:
 
     def _fetched(self, wanted: list[str]) -> dict[str, Path]:
         """Bring objects from the default remote into the temporary folder, as they are."""
+        if self._offline:
+            which = f"{wanted[0]}{f' and {len(wanted) - 1} more' if len(wanted) > 1 else ''}"
+            raise UnprovedError(f"{which}: not in DVC's cache; without --offline DVC's remote is asked")
         places = {address: self._folder / address for address in wanted}
         lacking = [address for address, path in places.items() if not path.is_file()]
         try:
@@ -130,7 +145,7 @@ class Stored:
     def _opened_remote(self) -> Any:
         if not self._asked:
             self._asked = True
-            self._remote = self._stack.enter_context(storage.opened(self._root)).remote()
+            self._remote = self._stack.enter_context(storage.opened(self._root, self._folder)).remote()
         return self._remote
 
 

@@ -17,7 +17,9 @@ from weighbridge.verification.subject import Subject
 from weighbridge.verification.trust import Trust
 
 
-def verify(root: Path, tag: Tag, given: Trust, model_key: Path | None = None) -> Iterator[Step]:
+def verify(
+    root: Path, tag: Tag, given: Trust, model_key: Path | None = None, *, offline: bool = False
+) -> Iterator[Step]:
     """Yield what comes of each step, as soon as it is known.
 
     Args:
@@ -26,12 +28,13 @@ def verify(root: Path, tag: Tag, given: Trust, model_key: Path | None = None) ->
         tag: the release.
         given: lists of signers from outside.
         model_key: file of the public key of the model's signature, from outside.
+        offline: never ask DVC's remote; what the cache lacks isn't proved.
     """
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="verify-")))
         subject = Subject(root, tag, stack.enter_context(Objects(root)))
         readers = stack.enter_context(ThreadPoolExecutor(READERS))
-        stored = Stored(root, folder, readers, stack)
+        stored = Stored(root, folder, readers, stack, offline=offline)
         done: list[Step] = []
         for name, check in _steps(subject, stored, given, model_key, done):
             done.append(step(name, check))

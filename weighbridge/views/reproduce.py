@@ -1,8 +1,8 @@
 """reproduce: make a released bundle again, from nothing but its commit, its data and its lock, and compare.
 
 All of it happens in a folder of its own with a DVC cache of its own; the project it is asked in is only read. What is
-installed runs the commit's own engine and the project's own code, so reproduce releases of people you trust, or
-``weighbridge verify`` them first.
+installed runs the commit's own engine and the project's own code, so reproduce releases of people you trust:
+``weighbridge verify --strict --signers …`` shows who made one, not that its code is harmless.
 """
 
 import contextlib

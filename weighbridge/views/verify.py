@@ -1,4 +1,4 @@
-"""``weighbridge verify``: what can be proved of a release, offline, and what can't."""
+"""``weighbridge verify``: what can be proved of a release, and what can't."""
 
 import re
 import shutil
@@ -40,7 +40,9 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         return int(not (self.complete if strict else self.proved))
 
 
-def run(root: Path, ref: str, signers: Path | None, model_key: Path | None) -> "Iterator[Step | Report]":
+def run(
+    root: Path, ref: str, signers: Path | None, model_key: Path | None, *, offline: bool = False
+) -> "Iterator[Step | Report]":
     """Yield each step, and at last the report.
 
     Args:
@@ -48,6 +50,7 @@ def run(root: Path, ref: str, signers: Path | None, model_key: Path | None) -> "
         ref: ``v1.2.0``, ``1.2.0``, ``flights@v1.2.0`` or ``latest``.
         signers: file or folder with lists of signers, from outside.
         model_key: file of the public key of the model's signature, from outside.
+        offline: never ask DVC's remote.
 
     Raises:
         SettingsError: where *ref* names no tag of a release's shape, or a file from outside can't be read or isn't
@@ -57,7 +60,7 @@ def run(root: Path, ref: str, signers: Path | None, model_key: Path | None) -> "
     for option, place in (("--signers", signers), ("--model-key", model_key)):
         _require_outside(root, option, place)
     steps: list[Step] = []
-    for found in verify(root, tag, trust.read(signers), model_key):
+    for found in verify(root, tag, trust.read(signers), model_key, offline=offline):
         steps.append(found)
         yield found
     verdicts = {found.verdict for found in steps}
