@@ -36,7 +36,12 @@ def released(project: Project, tag: str) -> dict[str, bytes]:
 
 
 def forge(
-    project: Project, tag: str, edit: Edit = lambda _: None, others: Mapping[str, bytes | None] | None = None
+    project: Project,
+    tag: str,
+    edit: Edit = lambda _: None,
+    others: Mapping[str, bytes | None] | None = None,
+    *,
+    ledger: Path | None = None,
 ) -> str:
     """Make *tag* anew with an edited manifest and all that follows from it, and return the name of the new tag.
 
@@ -47,6 +52,7 @@ def forge(
         tag: the release that is forged.
         edit: changes the manifest's plain values.
         others: files of the release commit to put in place in the end, or to leave out.
+        ledger: root of the ledger that accepts it; the project's where none is given.
     """
     files = released(project, tag)
     plain = manifest_of(project, tag)
@@ -55,7 +61,7 @@ def forge(
     text = documents.dump(forged).encode()
     files |= _papers(project, forged) | {paths.manifest(forged.model_info.name).as_posix(): text}
     name = Tag(forged.model_info.name, Version.parse(forged.model_info.version))
-    sealed = sealing.seal(project.root, _acceptance(forged, str(name), sha256_bytes(text)))
+    sealed = sealing.seal(ledger or project.root, _acceptance(forged, str(name), sha256_bytes(text)))
     files |= sealed.files
     files = {path: content for path, content in (files | dict(others or {})).items() if content is not None}
     if str(name) == tag:

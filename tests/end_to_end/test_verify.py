@@ -1,11 +1,14 @@
 """What is released can be proved in any clone; whoever changes a part of it is found out, by the part."""
 
+import contextlib
+import functools
 import hashlib
 import io
 import json
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +24,17 @@ from small_project import Project
 
 from weighbridge import paths
 from weighbridge.digest import folder_entries, sha256_bytes, sha256_folder, sha256_json
-from weighbridge.manifest import Approval
+from weighbridge.manifest import Approval, Manifest
 from weighbridge.registry import approvals, cache, content, git, model_keys, model_signature, releases
-from weighbridge.verification.steps import FAILED, PROVED, UNPROVED
+from weighbridge.registry.objects import Objects
+from weighbridge.registry.tags import Tag
+from weighbridge.verification import commits, consent, judgement, record
+from weighbridge.verification.contents import Contents
+from weighbridge.verification.judgement import Judged
+from weighbridge.verification.steps import FAILED, PROVED, UNPROVED, step
+from weighbridge.verification.stored import Stored
+from weighbridge.verification.subject import Subject
+from weighbridge.verification.trust import Trust
 from weighbridge.views import verify as view
 
 pytestmark = pytest.mark.slow
@@ -246,6 +257,19 @@ FORGERIES: dict[str, tuple[Edit, str, str]] = {
     "an approval of another bundle": (approved(content_sha256="0" * 64), "approvals", "is of another bundle, gates or"),
     "an approval under other gates": (approved(gates_sha256="0" * 64), "approvals", "the gates changed since"),
     "an approval of no person": (approved(approver="Eve"), "approvals", "found the approver 'Eve', expected"),
+    "a better headline": (
+        put("model_info", "performance", "roc_auc", value=0.999), "record", "performance.roc_auc: found 0.8",
+    ),
+    "another licence": (put("card", "licence", value="CC0"), "record", "card.licence: found 'MIT', on record 'CC0'"),
+    "another champion": (put("parameters", "candidate", value="network"), "record", "champion"),
+    "no slices": (put("performance", "test", "slices", value=[]), "record", "weighing.yaml: the ledger knows of none"),
+    "better validation": (
+        put("performance", "selected_from", "logistic", "seeds", 0, "metrics", "roc_auc", value=0.95),
+        "record", "selected_from.logistic.mean.roc_auc",
+    ),
+    "fresh test rows": (put("gates", "test_decisions", value=0), "record", "test_decisions: found 1, on record 0"),
+    "a faster training": (put("training", "cpu_seconds", value=0.001), "record", "no training that was as the manif"),
+    "another machine": (put("hardware", "cpu", value="A fast one"), "record", "no training that was as the manifest"),
     "an empty field": (put("card", "limitations", value=" "), "manifest", "the manifest lacks card.limitations"),
 }  # fmt: skip
 
@@ -307,6 +331,73 @@ class TestAnApproval:
         author = project.git("log", "-1", "--format=%ae", f"{TAG}^")
         forge(project, TAG, self.given(project, author))
         assert "is an author of what is released" in failed(project)["approvals"]
+
+
+# What nothing else tells: words for people, and what lay around where the release was made.
+THE_RELEASERS_WORD = {
+    "code.branch", "code.repository", "code.dirty_sha256", "gates.results.0.reason", "gates.results.0.parts.0.reason",
+    *(f"parameters.settings.config.{key}" for key in ("reuse", "release.push", "release.advance_branch")),
+}  # fmt: skip
+
+
+def leaves(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """Yield the path of each value; of lists, whose parts are alike, those of the first part."""
+    inner = value.items() if isinstance(value, dict) else list(enumerate(value))[:1] if isinstance(value, list) else []
+    if not inner:
+        yield path
+    for key, part in inner:
+        yield from leaves(part, (*path, key))
+
+
+def _part(value: Any, key: str | int) -> Any:
+    return value[key]
+
+
+def other(value: Any) -> list[Any]:
+    """Return other values than *value*, the first of its own type."""
+    if isinstance(value, bool):
+        return [not value]
+    return [value + "x" if isinstance(value, str) else value + 1] if isinstance(value, str | int | float) else ["x", 1]
+
+
+def noticed(subject: Subject, stored: Stored, again: Judged) -> bool:
+    """Return whether a step says no to the manifest; rows aside, which prove what they prove in the steps above."""
+    files = Contents(subject, stored)
+    checks: list[Callable[[], object]] = [
+        lambda: commits.commit(subject), lambda: commits.code(subject), lambda: commits.lock(subject),
+        lambda: commits.settings(subject), lambda: commits.ledger_of_commit(subject), files.raw, files.processed,
+        files.bundle, lambda: record.require(record.by_settings(subject)),
+        lambda: record.require(record.by_ledger(subject)),
+        lambda: judgement.verdict(subject, files, again),
+        lambda: judgement.versioned(subject, judgement.by_record(subject)),
+        lambda: consent.approved(subject, again, Trust()),
+    ]  # fmt: skip
+    return any(step("", lambda check=check: str(check())).verdict != PROVED for check in checks)  # type: ignore[misc] # late
+
+
+def test_each_value_of_the_manifest_that_something_else_tells_is_held_against_it(project: Project) -> None:
+    plain = json.loads(json.dumps(forger.manifest_of(project, TAG)))  # lists instead of tuples
+    missed = set()
+    with contextlib.ExitStack() as stack:
+        objects = stack.enter_context(Objects(project.root))
+        readers = stack.enter_context(ThreadPoolExecutor(1))
+        stored = Stored(project.root, Path("none"), readers, stack)
+        honest = Subject(project.root, Tag.parse(TAG), objects)
+        files = Contents(honest, stored)
+        assert files.processed()
+        assert files.predictions()
+        again = judgement.judged(honest, files)
+        assert not noticed(honest, stored, again)
+        for path in leaves(plain):
+            for value in other(functools.reduce(_part, path, plain)):
+                changed = json.loads(json.dumps(plain))
+                put(*path, value=value)(changed)
+                with contextlib.suppress(msgspec.ValidationError):  # then it is no manifest at all
+                    subject = Subject(project.root, Tag.parse(TAG), objects)
+                    subject.once("manifest", functools.partial(msgspec.convert, changed, Manifest))
+                    if not noticed(subject, stored, again):
+                        missed.add(".".join(map(str, path)))
+    assert missed == THE_RELEASERS_WORD
 
 
 def test_neither_version_nor_approvals_wait_for_gates_that_cannot_be_judged(project: Project) -> None:
@@ -473,7 +564,7 @@ class TestASignedRelease:
         keys = ("--signers", str(signed / "trusted"), "--model-key", str(signed / "trusted/model.pub"))
         done = clone.attempt(*small_project.without_network(), "weighbridge", "verify", "latest", "--strict", *keys)
         assert done.code == 0, done.text
-        assert done.out.splitlines()[-1] == f"{TAG}: 25 proved"
+        assert done.out.splitlines()[-1] == f"{TAG}: 26 proved"
         assert not (clone.root / ".dvc/cache").exists(), "what was fetched for this goes away with it"
 
     def test_runs_nothing_of_the_clone(self, clone: Project, signed: Path, tmp_path: Path) -> None:

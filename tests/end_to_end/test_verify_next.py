@@ -3,6 +3,8 @@
 import hashlib
 import io
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import forger
 import msgspec
@@ -76,8 +78,8 @@ class TestTheLastRelease:
         file.write_bytes(made_up)
         pointer = f"outs:\n- md5: {address}\n  hash: md5\n  path: predictions.parquet\n".encode()
 
-        def edit(found: dict[str, object]) -> None:
-            found["performance"]["test"]["predictions_sha256"] = sha256_bytes(made_up)  # type: ignore[index] # plain
+        def edit(found: dict[str, Any]) -> None:
+            found["performance"]["test"]["predictions_sha256"] = sha256_bytes(made_up)
 
         forge(project, SECOND, edit, others={paths.PREDICTIONS_POINTER.as_posix(): pointer})
         found = verified(project)
@@ -98,3 +100,29 @@ class TestTheLastRelease:
         assert found["last release"][0] == found["gates"][0] == UNPROVED
         assert "those that compare (not_worse, stores, keeps_its_word) rest on" in found["gates"][1]
         assert FAILED not in {verdict for verdict, _ in found.values()}
+
+
+def test_a_release_between_cannot_be_passed_over(project: Project) -> None:
+    def between(found: dict[str, Any]) -> None:
+        found["model_info"]["version"] = "1.0.1"
+
+    forge(project, SECOND, between)
+    assert "version" not in failed(project), "one that was tagged later could not be known"
+    forge(project, SECOND)
+    assert failed(project)["version"] == (
+        f"it follows {FIRST}, and passes over small@v1.0.1, made before it; don't trust a comparison with an older "
+        "release"
+    )
+
+
+class TestTheLedger:
+    """A ledger of nothing but the acceptance is whole, and its root and count are the tag's."""
+
+    def test_that_was_begun_anew_is_refused(self, project: Project, tmp_path: Path) -> None:
+        forge(project, SECOND, ledger=tmp_path)
+        assert f"records of {FIRST} are missing from the ledger" in failed(project)["ledger"]
+
+    def test_needs_the_trainings_that_the_manifest_tells_of(self, project: Project, tmp_path: Path) -> None:
+        project.git("tag", "--delete", SECOND)
+        forge(project, FIRST, ledger=tmp_path)
+        assert "seed 0: the ledger has no such metrics of the run" in failed(project, FIRST)["record"]

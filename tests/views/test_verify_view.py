@@ -1,6 +1,7 @@
 """``weighbridge verify``, what it says and how; what it proves is tested end to end."""
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,13 @@ def test_what_contradicts_has_failed_and_what_lacks_is_not_proved(error: Excepti
 def test_whatever_a_forged_file_provokes_is_no_proof() -> None:
     assert step("tag", raising(RecursionError("too deep"))).verdict == FAILED
     assert step("tag", lambda: "as the tag says") == Step(name="tag", verdict=PROVED, said="as the tag says")
+
+
+def test_a_name_that_is_no_text_can_be_said() -> None:
+    said = os.fsdecode(b"config/a\xff.yaml")
+    found = [step("commit", check) for check in (raising(RecordError(said)), lambda: said)]
+    assert [each.said for each in found] == ["config/a?.yaml"] * 2
+    assert view.json(view.Report(tag="m@v1.0.0", proved=False, complete=False, steps=tuple(found)))
 
 
 def report(*verdicts: str) -> view.Report:
@@ -106,8 +114,23 @@ class TestListsOfSigners:
     def test_have_to_be_there(self, tmp_path: Path) -> None:
         with pytest.raises(SettingsError, match="no file 'release' in it"):
             read(tmp_path)
-        with pytest.raises(SettingsError, match="no such file or folder"):
+        with pytest.raises(SettingsError, match="No such file or directory; expected allowed signers"):
             read(tmp_path / "none")
+
+    def test_and_keys_have_to_be_readable_and_small(self, project: Path, release: Release, tmp_path: Path) -> None:
+        release("1.0.0")
+        files = {name: tmp_path / name for name in ("pipe", "large", "long" * 100, "nonsense")}
+        os.mkfifo(files["pipe"])
+        files["large"].write_bytes(bytes((1 << 20) + 1))
+        files["nonsense"].write_text("a")
+        unread = {Path("/dev/zero"): "no regular file", files["pipe"]: "no regular file", files["large"]: "more than"}
+        for file, words in {**unread, files["long" * 100]: "File name too long", tmp_path / "no": "No such"}.items():
+            with pytest.raises(SettingsError, match=f"--signers .*{words}"):
+                next(view.run(project, "latest", file, None))
+            with pytest.raises(SettingsError, match=f"--model-key .*{words}"):
+                next(view.run(project, "latest", None, file))
+        with pytest.raises(SettingsError, match=r"--model-key .*: found no public key in PEM"):
+            next(view.run(project, "latest", None, files["nonsense"]))
 
     def test_may_not_come_from_the_clone_even_by_a_link(self, project: Path, release: Release, tmp_path: Path) -> None:
         release("1.0.0")
@@ -117,6 +140,14 @@ class TestListsOfSigners:
             next(view.run(project, "latest", tmp_path / "outside", None))
         with pytest.raises(SettingsError, match=r"--model-key .* proves nothing"):
             next(view.run(project, "latest", None, project / "list"))
+
+    def test_may_not_come_from_beside_a_project_in_a_folder(self, project: Path) -> None:
+        inner = project / "models" / "flights"
+        shutil.copytree(project / "config", inner / "config")
+        for place in (project / "list", project / ".git" / "list"):
+            place.write_text("a")
+            with pytest.raises(SettingsError, match=r"--signers .* proves nothing"):
+                next(view.run(inner, "flights@v1.0.0", place, None))
 
 
 @pytest.mark.parametrize(
@@ -143,7 +174,7 @@ def test_a_release_of_made_up_records_fails_and_runs_to_its_end(project: Path, r
     *steps, last = view.run(project, "latest", None, None)
     assert isinstance(last, view.Report)
     verdicts = {found.name: found.verdict for found in last.steps}
-    assert len(steps) == len(verdicts) == 25
+    assert len(steps) == len(verdicts) == 26
     assert verdicts["tag"] == PROVED
     assert last.exit_code(strict=False) == 1
 

@@ -82,7 +82,7 @@ def weigh(  # noqa: PLR0913 - all that a weighing depends on, by name
         threshold=metrics.threshold,
         metrics=rows.intervals(seen.new),
         slices=tuple(part for column in metrics.slices for part in slices(rows, column, test[column])),
-        calibration=_calibration(rows),
+        calibration=calibration(rows),
         serving=seen.cost,
         comparison=None if baseline is None else _comparison(seen, baseline, other, reason, made_of),
         test_sha256=test_sha256,
@@ -184,20 +184,32 @@ def _changes(
     seen: _Seen, baseline: Baseline, other: Floats, old: bootstrap.Measured, beside: serving.Beside
 ) -> dict[str, Any]:
     """Return what could be measured of both, by the comparison's fields."""
-    rows, wanted = seen.rows, seen.rows.wanted
-    threshold = _threshold(baseline, wanted.threshold)
+    threshold = _threshold(baseline, seen.rows.wanted.threshold)
+    changed = changes(seen.rows, (seen.new, old), other, threshold)
+    return {**changed, "serving": beside.old, "threshold": threshold, "ratios": beside.ratios}
+
+
+def changes(
+    rows: HeldOut, measured: tuple[bootstrap.Measured, bootstrap.Measured], other: Floats, threshold: float
+) -> dict[str, Any]:
+    """Return what the predictions alone say of a comparison, by its fields.
+
+    Args:
+        rows: the test rows, with the bundle's probabilities.
+        measured: the metrics of the bundle and of the last release, over the same resamples.
+        other: the last release's probabilities [n].
+        threshold: probability from which it decides a row to be positive.
+    """
+    wanted, (new, old) = rows.wanted, measured
     decided, before = rows.p >= wanted.threshold, other >= threshold
     right = rows.y.astype(np.bool_)
     changed, flips = rows.shares([decided != before, (before == right) & (decided != right)])
     groups = rows.count_groups()
     return {
-        "metrics": {name: bootstrap.change(name, seen.new, old, wanted.confidence, groups) for name in wanted.names},
+        "metrics": {name: bootstrap.change(name, new, old, wanted.confidence, groups) for name in wanted.names},
         "changed_decisions": changed.value,
-        "serving": beside.old,
-        "threshold": threshold,
         "changed": changed,
         "negative_flips": flips,
-        "ratios": beside.ratios,
     }
 
 
@@ -209,7 +221,8 @@ def _graph_of(baseline: Baseline) -> manifest.Graph | None:
         return None
 
 
-def _calibration(rows: HeldOut) -> manifest.Calibration:
+def calibration(rows: HeldOut) -> manifest.Calibration:
+    """Return how far the probabilities can be taken at their word."""
     bins = metrics.reliability(rows.y, rows.p)
     error = metrics.expected_calibration_error(rows.y, rows.p)
     return manifest.Calibration(expected_calibration_error=error, bins=len(bins))

@@ -16,7 +16,15 @@ from weighbridge.manifest import Manifest
 from weighbridge.registry import git, ledger
 
 
-def count(root: Path, outcomes_sha256: str, content_sha256: str, previous: Manifest | None, tag: str | None) -> int:
+def count(  # noqa: PLR0913 - what a count is made of
+    root: Path,
+    outcomes_sha256: str,
+    content_sha256: str,
+    previous: Manifest | None,
+    tag: str | None,
+    *,
+    records: Iterable[dict[str, Any]] | None = None,
+) -> int:
     """Return how many bundles these test rows have decided on, the one with *content_sha256* included.
 
     Args:
@@ -25,8 +33,10 @@ def count(root: Path, outcomes_sha256: str, content_sha256: str, previous: Manif
         content_sha256: digest of the bundle that is decided on now.
         previous: manifest of the last release, ``None`` where there was none.
         tag: its tag.
+        records: the ledger's; those of *root* where none are given.
     """
-    here = {content_sha256, *_bundles((entry.record for entry in ledger.inspect(root)[0]), outcomes_sha256)}
+    records = (entry.record for entry in ledger.inspect(root)[0]) if records is None else records
+    here = {content_sha256, *_bundles(records, outcomes_sha256)}
     if previous is None or tag is None:
         return len(here)
     carried = set(_bundles(_carried(root, tag, outcomes_sha256), outcomes_sha256))

@@ -152,13 +152,21 @@ def _pointed(pointer: Path) -> str | None:
 
 def _settings(plan: Plan, seen: Evidence) -> Iterator[_Claim]:
     """The champion was trained, chosen and weighed by the settings and the code that are recorded with it."""
-    config, packaged, run = plan.config, seen.packaged, seen.run
-    made, weighed = run.parameters, seen.weighing
-    yield _Claim("candidates", sorted(packaged.candidates), sorted(config.candidates), "package")
+    config, run = plan.config, seen.run
+    made = run.parameters
     if made.candidate in config.candidates:
         yield _Claim("training code", run.stage_code, plan.code_digest("train", made.candidate), "train")
+    yield _Claim(f"run in {paths.PACKAGE}", seen.packaged.run, run.run, "evaluate_run")
+    yield from by_settings(config, seen.packaged, made, seen.weighing)
+
+
+def by_settings(
+    config: Config, packaged: manifest.Packaged, made: manifest.Parameters, weighed: manifest.Weighing
+) -> Iterator[_Claim]:
+    """Yield what has to be as the settings say; nothing is read."""
+    yield _Claim("candidates", sorted(packaged.candidates), sorted(config.candidates), "package")
+    if made.candidate in config.candidates:
         yield _Claim("parameters of the champion", _parameters(made), _wanted(config, made), "train")
-    yield _Claim(f"run in {paths.PACKAGE}", packaged.run, run.run, "evaluate_run")
     seeds = tuple(score.seed for score in packaged.candidates[packaged.champion].seeds)
     yield _Claim("seeds", seeds, config.seeds, "package")
     yield _Claim("select.metric", packaged.primary, config.select.metric, "package")

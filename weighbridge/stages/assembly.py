@@ -50,6 +50,13 @@ def assemble(
     root: Path, task: ReleaseTask, seen: Evidence, derived: Derived, made_by: manifest.CodeSection
 ) -> manifest.Manifest:
     """Return the manifest of version *derived*; its gates are those of the judge, not finished yet."""
+    return put_together(task, seen, derived, made_by, code_changes(root, seen.packaged.baseline))
+
+
+def put_together(
+    task: ReleaseTask, seen: Evidence, derived: Derived, made_by: manifest.CodeSection, changes: tuple[str, ...]
+) -> manifest.Manifest:
+    """Return the manifest; nothing is read."""
     weighing, packaged = seen.weighing, seen.packaged
     needed = weighing.serving.peak_memory_mib
     return manifest.Manifest(
@@ -77,7 +84,7 @@ def assemble(
             bump=derived.bump,
             reasons=derived.reasons,
             data_changes=derived.data_changes,
-            code_changes=_code_changes(root, packaged.baseline),
+            code_changes=changes,
         ),
         card=_card(task),
     )
@@ -122,11 +129,11 @@ def _card(task: ReleaseTask) -> manifest.CardSection:
     )
 
 
-def _code_changes(root: Path, previous: str | None) -> tuple[str, ...]:
+def code_changes(root: Path, previous: str | None, until: str = "HEAD") -> tuple[str, ...]:
     """Return the subjects of the commits since the last release's parent, newest first."""
     if previous is None:
         return ()
-    text = git.run(root, "log", "--format=%h %s", "--max-count=50", f"{previous}^..HEAD", "--", ".").decode(
+    text = git.run(root, "log", "--format=%h %s", "--max-count=50", f"{previous}^..{until}", "--", ".").decode(
         "utf-8", "replace"
     )
     return tuple(text.splitlines())

@@ -81,10 +81,15 @@ def _score(root: Path, candidate: str, task: PackageTask) -> manifest.CandidateS
     for seed in task.seeds:
         seen = _evaluation(root / paths.run(candidate, seed), task.metric)
         seeds.append(manifest.SeedScore(seed=seed, run=seen.run, metrics=seen.metrics))
+    return scored(tuple(seeds))
+
+
+def scored(seeds: tuple[manifest.SeedScore, ...]) -> manifest.CandidateScore:
+    """Return a candidate's score: what its seeds have in common, mean and deviation."""
     names = [name for name in seeds[0].metrics if all(name in score.metrics for score in seeds)]
     values = {name: [score.metrics[name] for score in seeds] for name in names}
     return manifest.CandidateScore(
-        seeds=tuple(seeds),
+        seeds=seeds,
         mean={name: statistics.fmean(found) for name, found in values.items()},
         deviation={name: statistics.stdev(found) for name, found in values.items() if len(found) > 1},
     )

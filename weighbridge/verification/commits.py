@@ -10,8 +10,8 @@ from weighbridge import documents, manifest, paths, plan
 from weighbridge.code import STAGES
 from weighbridge.digest import sha256_bytes, sha256_json
 from weighbridge.errors import RecordError, SettingsError
-from weighbridge.registry import ledger, releases
-from weighbridge.registry.objects import EXECUTABLE, FILE
+from weighbridge.registry import ledger, losses, releases
+from weighbridge.registry.objects import EXECUTABLE, FILE, FOLDER
 from weighbridge.settings import Config
 from weighbridge.tasks import ReleaseTask
 from weighbridge.verification.steps import UnprovedError
@@ -156,22 +156,50 @@ def task_of(complete: manifest.Manifest) -> ReleaseTask:
 
 def ledger_of_commit(subject: Subject) -> str:
     """Prove that the commit holds the ledger that the tag vouches for, and in it the acceptance of this release."""
-    notes, records = subject.tagged.notes, dict(_records(subject))
+    notes, records = subject.tagged.notes, records_of(subject)
     named = {parent for entry in records.values() for parent in entry.parents}
-    lost = sorted(named - set(records))
+    known = losses.of(records.values()).keys()
+    lost = sorted(named - set(records) - known)
     if lost:
         raise RecordError(f"{len(lost)} records are missing from the ledger, {lost[0][:12]} among them")
+    _require_carried(subject, set(records))
     root = sha256_bytes("\n".join(sorted(set(records) - named)).encode())
     if (root, len(records)) != (notes.ledger_root, notes.ledger_count):
         raise RecordError(
             f"the ledger has {len(records)} records and the root {root[:12]}, the tag says {notes.ledger_count} and "
             f"{notes.ledger_root[:12]}: records were added or removed"
         )
-    expected = {"status": "accepted", "tag": str(subject.tag), "manifest_sha256": notes.manifest_sha256}
+    found = subject.manifest
+    expected = {
+        "status": "accepted",
+        "tag": str(subject.tag),
+        "manifest_sha256": notes.manifest_sha256,
+        "run": found.model_info.run,
+        "content_sha256": found.artifacts.content_sha256,
+        "when": found.model_info.created,
+    }
     accepted = [digest for digest, entry in records.items() if expected.items() <= entry.record.items()]
     if not accepted:
         raise RecordError(f"no record in the ledger accepts {subject.tag} with this manifest")
     return f"{len(records)} whole records, root and count as the tag says; one accepts it{_later(subject, accepted)}"
+
+
+def _require_carried(subject: Subject, known: set[str]) -> None:
+    """Refuse a ledger that lacks what the release before holds, or the commit that this one was made of."""
+    before = subject.manifest.lineage.previous
+    places = {"the commit it was made of": subject.commit.parent_tree}
+    if before and subject.previous:
+        places[before] = subject.tree_of(before)
+    for place, tree in places.items():
+        folder = subject.objects.entry(tree, paths.LEDGER.as_posix())
+        files = subject.objects.walk(folder.id) if folder and folder.mode == FOLDER else ()
+        held = (Path(path).stem for path, _ in files if path.endswith(".json"))
+        lost = sorted(digest for digest in held if ledger.is_digest(digest) and digest not in known)
+        if lost:
+            raise RecordError(
+                f"{len(lost)} records of {place} are missing from the ledger, {lost[0][:12]} among them: what happened "
+                "was taken out; don't trust it"
+            )
 
 
 def _later(subject: Subject, accepted: list[str]) -> str:
@@ -187,6 +215,15 @@ def _later(subject: Subject, accepted: list[str]) -> str:
             "made anew; don't trust either before you know which"
         )
     return f", and {after.tag} knows of that"
+
+
+def records_of(subject: Subject) -> dict[str, ledger.Entry]:
+    """Return the records of the ledger that the release commit holds, by their digests.
+
+    Raises:
+        RecordError: where one of them was edited, or is none.
+    """
+    return subject.once("ledger's records", lambda: dict(_records(subject)))
 
 
 def _records(subject: Subject) -> Iterator[tuple[str, ledger.Entry]]:

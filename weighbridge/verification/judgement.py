@@ -15,7 +15,7 @@ from weighbridge.data import tables
 from weighbridge.data.schema import Column, Schema
 from weighbridge.errors import RecordError
 from weighbridge.evidence import gates, version
-from weighbridge.registry import history
+from weighbridge.registry import history, releases
 from weighbridge.settings import Documents, GateFile
 from weighbridge.stages import finishing, judge, weigh
 from weighbridge.stages.finishing import Foreseen
@@ -207,7 +207,7 @@ def verdict(subject: Subject, files: Contents, again: Judged) -> str:
     if overall != "pass" or recorded.verdict != "pass":
         problems.append(f"the verdict is {overall}, on record {recorded.verdict}; only a pass is released")
     if problems:
-        raise disagree(subject, "judge", _listed("gates", problems))
+        raise disagree(subject, "judge", listed("gates", problems))
     _require_compared(subject, files)
     caught = sum(test.caught for test in found.self_test)
     return (
@@ -288,7 +288,7 @@ def metrics(subject: Subject, files: Contents) -> str:
     problems += list(unlike("rows", found.rows, len(frame)))
     problems += list(unlike("test_sha256", found.test_sha256, subject.manifest.data.splits["test"].sha256))
     if problems:  # whatever engine measured them: the rows are the same, and a metric is what its name says
-        raise RecordError(f"{_listed('metrics', problems)}; don't trust it")
+        raise RecordError(f"{listed('metrics', problems)}; don't trust it")
     if own:
         raise UnprovedError(f"{', '.join(own)}: the project's own code, which isn't run here; all others as on record")
     return f"{len(found.metrics)} metrics with their intervals measured again, equal to those on record"
@@ -303,6 +303,7 @@ def _require_task(found: manifest.Weighing) -> None:
 
 def versioned(subject: Subject, again: Judged) -> str:
     """Prove that the version follows from what changed, and from what people asked for in commits."""
+    _require_last(subject)
     recorded, derived = subject.manifest, again.foreseen.derived
     problems = [
         *unlike("version", recorded.model_info.version, derived.version),
@@ -311,9 +312,29 @@ def versioned(subject: Subject, again: Judged) -> str:
         *unlike("data_changes", recorded.lineage.data_changes, derived.data_changes),
     ]
     if problems:
-        raise disagree(subject, "judge", _listed("the version", problems))
+        raise disagree(subject, "judge", listed("the version", problems))
     before = recorded.lineage.previous
     return f"{derived.version} is {derived.bump}{f' after {before}' if before else ''}: {derived.reasons[0]}"
+
+
+def _require_last(subject: Subject) -> None:
+    """Refuse a release that passes over one before it, as if to be held against a worse one.
+
+    A release with a lower version that was tagged later is none that it could have known. Times are the taggers' word.
+    """
+    named = subject.manifest.lineage.previous
+    known = releases.releases(subject.root, subject.name)
+    own = next((one for one in known if one.object == subject.tagged.id), None)
+    if own is None:
+        raise UnprovedError(f"{subject.tag} has moved meanwhile; try again")
+    earlier = [one for one in known if one.version < own.version]
+    floor = next((one.version for one in earlier if str(one.tag) == named), None)
+    passed = [one for one in earlier if (floor is None or one.version > floor) and one.created <= own.created]
+    if passed:
+        raise RecordError(
+            f"it follows {named or 'no release'}, and passes over {', '.join(str(one.tag) for one in passed)}, made "
+            "before it; don't trust a comparison with an older release"
+        )
 
 
 def unlike(name: str, recorded: Any, found: Any) -> Iterator[str]:
@@ -323,7 +344,7 @@ def unlike(name: str, recorded: Any, found: Any) -> Iterator[str]:
         for key in dict.fromkeys([*one, *other]):
             if key not in _WORDS:
                 yield from unlike(f"{name}.{key}", one.get(key), other.get(key))
-    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+    elif isinstance(one, list | tuple) and isinstance(other, list | tuple) and len(one) == len(other):
         for i, (left, right) in enumerate(zip(one, other, strict=True)):
             yield from unlike(f"{name}[{i}]", left, right)
     elif not _alike(one, other):
@@ -336,6 +357,7 @@ def _alike(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
-def _listed(what: str, problems: list[str]) -> str:
+def listed(what: str, problems: list[str]) -> str:
+    """Return what comes out otherwise, the first few of it."""
     more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
     return f"{what} come out otherwise: {'; '.join(problems[:_SHOWN])}{more}"

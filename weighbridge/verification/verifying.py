@@ -18,7 +18,7 @@ from weighbridge.verification.trust import Trust
 
 
 def verify(
-    root: Path, tag: Tag, given: Trust, model_key: Path | None = None, *, offline: bool = False
+    root: Path, tag: Tag, given: Trust, model_key: bytes | None = None, *, offline: bool = False
 ) -> Iterator[Step]:
     """Yield what comes of each step, as soon as it is known.
 
@@ -27,7 +27,7 @@ def verify(
             which says where content lies.
         tag: the release.
         given: lists of signers from outside.
-        model_key: file of the public key of the model's signature, from outside.
+        model_key: the public key of the model's signature in PEM, from outside.
         offline: never ask DVC's remote; what the cache lacks isn't proved.
     """
     with contextlib.ExitStack() as stack:
@@ -42,7 +42,7 @@ def verify(
 
 
 def _steps(
-    subject: Subject, stored: Stored, given: Trust, model_key: Path | None, done: list[Step]
+    subject: Subject, stored: Stored, given: Trust, model_key: bytes | None, done: list[Step]
 ) -> Iterator[tuple[str, Callable[[], str]]]:
     """Yield the steps, cheap ones first; what is imported for a step is imported when it comes to it.
 
@@ -60,13 +60,13 @@ def _steps(
     yield "code", lambda: commits.code(subject)
     yield "lock", lambda: commits.lock(subject)
     yield "settings", lambda: commits.settings(subject)
-    yield "ledger", lambda: commits.ledger_of_commit(subject)
+    yield "ledger", lambda: subject.once("ledger", lambda: commits.ledger_of_commit(subject))
     yield "raw data", files.raw
     yield "processed data", files.processed
     yield "predictions", files.predictions
     yield "bundle", files.bundle
     yield "no pickle", files.no_pickle
-    from weighbridge.verification import consent, derived, judgement
+    from weighbridge.verification import consent, derived, judgement, record
 
     def running(check: Callable[[Subject, Contents], str]) -> str:
         if any(one.verdict == FAILED for one in done):
@@ -76,6 +76,7 @@ def _steps(
     yield "model", lambda: running(judgement.predictions)
     yield judgement.LAST_RELEASE, lambda: running(judgement.before)
     yield "metrics", lambda: judgement.metrics(subject, files)
+    yield "record", lambda: record.agrees(subject, files)
     again = functools.cache(lambda: judgement.judged(subject, files))
     yield "gates", lambda: judgement.verdict(subject, files, again())
     on_record = functools.cache(lambda: judgement.by_record(subject))
