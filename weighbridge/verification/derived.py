@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 
 from weighbridge import documents, paths
-from weighbridge.errors import RecordError, SettingsError
+from weighbridge.errors import RecordError
 from weighbridge.evidence import card, statement
 from weighbridge.evidence.bill_of_materials import bill_of_materials
 from weighbridge.evidence.provenance import provenance
@@ -61,26 +61,21 @@ def _same(subject: Subject, path: Path, expected: str) -> None:
         raise disagree(subject, "release", f"{path} isn't what the manifest makes")
 
 
-def signed_model(subject: Subject, key: Path | None) -> str:
+def signed_model(subject: Subject, key: bytes | None) -> str:
     """Prove that the holder of a key signed the files of the bundle.
 
     Args:
         subject: the release.
-        key: file of the public key, from outside.
+        key: the public key in PEM, from outside.
 
     Raises:
         RecordError: where the signature isn't by that key, or of other files.
-        SettingsError: where the key can't be read.
         UnprovedError: without a key, or where the release has no signature.
     """
     found = subject.objects.file(subject.commit.tree, paths.signature(subject.name).as_posix())
     if key is None:
         raise UnprovedError("signed; give the public key with --model-key" if found else "not signed")
-    try:
-        public = key.read_bytes()
-    except OSError as problem:
-        raise SettingsError(f"--model-key {key}: {problem.strerror}; expected a public key in PEM") from None
     if found is None:
         raise RecordError(f"the release has no {paths.signature(subject.name)}; expected one by the given key")
-    by = model_signature.check(found, public, subject.name, subject.manifest.artifacts)
+    by = model_signature.check(found, key, subject.name, subject.manifest.artifacts)
     return f"the bundle's files are signed by {by}"

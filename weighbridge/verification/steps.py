@@ -28,16 +28,22 @@ def step(name: str, check: Callable[[], str]) -> Step:
     """Return what comes of *check*, which returns what it proved, or raises.
 
     What disagrees (a record, data) has failed. What can't be told here (Git, DVC or a setting lacks) is not proved.
+    What is said can be written as UTF-8, whatever a forger calls a file.
     """
+    verdict, said = _come_of(check)
+    return Step(name=name, verdict=verdict, said=said.encode(errors="replace").decode())
+
+
+def _come_of(check: Callable[[], str]) -> tuple[str, str]:
     try:
-        return Step(name=name, verdict=PROVED, said=check())
+        return PROVED, check()
     except UnprovedError as why:
-        return Step(name=name, verdict=UNPROVED, said=str(why))
+        return UNPROVED, str(why)
     except (RecordError, DataError) as problem:
-        return Step(name=name, verdict=FAILED, said=str(problem))
+        return FAILED, str(problem)
     except WeighbridgeError as problem:
-        return Step(name=name, verdict=UNPROVED, said=str(problem))
+        return UNPROVED, str(problem)
     except OSError as problem:
-        return Step(name=name, verdict=UNPROVED, said=f"can't be read here: {problem}")
+        return UNPROVED, f"can't be read here: {problem}"
     except Exception as problem:  # noqa: BLE001 - whatever a forged file provokes, it is no proof
-        return Step(name=name, verdict=FAILED, said=f"can't be read: {type(problem).__name__}: {problem}")
+        return FAILED, f"can't be read: {type(problem).__name__}: {problem}"

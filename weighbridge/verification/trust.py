@@ -4,6 +4,8 @@ Without a list from outside trust is a chain: each release names who may make th
 release, is taken on trust.
 """
 
+import os
+import stat
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +20,8 @@ from weighbridge.verification.subject import Subject
 RELEASE: Role = "release"
 APPROVE: Role = "approve"
 _GIVE = "give a list of signers with --signers"
+_LISTS = "allowed signers in OpenSSH's format, a file or a folder of such"
+_LARGEST = 1 << 20
 
 
 class Trust(NamedTuple):
@@ -32,18 +36,38 @@ def read(place: Path | None) -> Trust:
     """Return the lists at *place*: a file of who may release, or a folder with ``release`` and ``approve``.
 
     Raises:
-        SettingsError: where there is neither.
+        SettingsError: where there is neither, or it can't be read.
     """
     if place is None:
         return Trust()
-    if place.is_dir():
-        found = {role: (place / role).read_bytes() for role in (RELEASE, APPROVE) if (place / role).is_file()}
-        if RELEASE not in found:
-            raise SettingsError(f"--signers {place}: no file {RELEASE!r} in it; expected one in OpenSSH's format")
-        return Trust(str(place), **found)
-    if not place.is_file():
-        raise SettingsError(f"--signers {place}: no such file or folder; expected allowed signers in OpenSSH's format")
-    return Trust(str(place), place.read_bytes())
+    try:
+        roles = {entry.name for entry in place.iterdir()} & {RELEASE, APPROVE} if place.is_dir() else None
+    except OSError as problem:
+        raise SettingsError(f"--signers {place}: {problem.strerror}; expected {_LISTS}") from None
+    if roles is None:
+        return Trust(str(place), given("--signers", place, _LISTS))
+    if RELEASE not in roles:
+        raise SettingsError(f"--signers {place}: no file {RELEASE!r} in it; expected one in OpenSSH's format")
+    return Trust(str(place), **{role: given("--signers", place / role, _LISTS) for role in roles})
+
+
+def given(option: str, place: Path, expected: str) -> bytes:
+    """Return the content of a file that an option names.
+
+    Raises:
+        SettingsError: where it can't be read, is no regular file (a device has no end), or is larger than a list or
+            key can be.
+    """
+    try:
+        # Without waiting for who would write to a pipe.
+        with open(os.open(place, os.O_RDONLY | os.O_NONBLOCK), "rb") as stream:  # noqa: PTH123 - a descriptor
+            content = stream.read(_LARGEST + 1) if stat.S_ISREG(os.fstat(stream.fileno()).st_mode) else None
+    except OSError as problem:
+        raise SettingsError(f"{option} {place}: {problem.strerror}; expected {expected}") from None
+    if content is None or len(content) > _LARGEST:
+        found = "no regular file" if content is None else f"more than {_LARGEST:,} bytes"
+        raise SettingsError(f"{option} {place}: {found}; expected {expected}")
+    return content
 
 
 def signature(subject: Subject, trust: Trust) -> str:

@@ -1,5 +1,6 @@
 """``weighbridge verify``: what can be proved of a release, and what can't."""
 
+import os
 import re
 import shutil
 import textwrap
@@ -11,7 +12,7 @@ import msgspec
 from weighbridge import paths
 from weighbridge.documents import read
 from weighbridge.errors import RecordError, SettingsError, WeighbridgeError
-from weighbridge.registry import git, releases
+from weighbridge.registry import git, model_keys, releases
 from weighbridge.registry.tags import NAME, Tag
 from weighbridge.verification import trust
 from weighbridge.verification.steps import FAILED, PROVED, UNPROVED, Step
@@ -59,8 +60,9 @@ def run(
     tag = resolve(root, ref)
     for option, place in (("--signers", signers), ("--model-key", model_key)):
         _require_outside(root, option, place)
+    lists, key = trust.read(signers), _key(model_key)
     steps: list[Step] = []
-    for found in verify(root, tag, trust.read(signers), model_key, offline=offline):
+    for found in verify(root, tag, lists, key, offline=offline):
         steps.append(found)
         yield found
     verdicts = {found.verdict for found in steps}
@@ -91,11 +93,27 @@ def resolve(root: Path, ref: str) -> Tag:
 
 def _require_outside(root: Path, option: str, place: Path | None) -> None:
     """Refuse what comes from the clone itself: who made the release may have made that as well."""
-    if place is not None and place.resolve().is_relative_to(root.resolve()):
+    if place is None:
+        return
+    asked = git.attempt(root, "rev-parse", "--path-format=absolute", "--show-toplevel", "--git-common-dir")
+    clone = [root, *map(Path, os.fsdecode(asked.stdout).splitlines())]
+    if any(place.resolve().is_relative_to(folder.resolve()) for folder in clone):
         raise SettingsError(
             f"{option} {place}: lies in the clone that is verified, so it proves nothing; take it from a place "
             "that you trust"
         )
+
+
+def _key(place: Path | None) -> bytes | None:
+    """Return the public key in the file *place*, once it is seen to be one."""
+    if place is None:
+        return None
+    content = trust.given("--model-key", place, "a public key in PEM")
+    try:
+        model_keys.load_public_key(content)
+    except RecordError as problem:
+        raise SettingsError(f"--model-key {place}: {problem}") from None
+    return content
 
 
 def _name(root: Path) -> str:
