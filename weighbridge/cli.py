@@ -18,6 +18,7 @@ from weighbridge.views.columns import printable, printable_json
 
 _OBJECTS_TO_COLLECT = 100_000
 _FORMATS = ("text", "yaml", "json", "proto")
+_LIMIT = click.IntRange(min=0)
 
 
 def _tell(text: str, *, json: bool = False, err: bool = False, nl: bool = True) -> None:
@@ -102,7 +103,7 @@ def check() -> None:
 
 
 @main.command()
-@click.option("--limit", "-n", default=20, show_default=True, help="Newest releases and runs to list; 0 for all.")
+@click.option("--limit", "-n", type=_LIMIT, default=20, show_default=True, help="Releases and runs to list; 0 for all.")
 @click.option("--runs/--no-runs", default=True, show_default=True, help="List the runs as well.")
 @click.option("--status", "statuses", multiple=True, help="Only runs of this status, such as failed; repeatable.")
 @click.option("--candidate", "candidates", multiple=True, help="Only this candidate; repeatable.")

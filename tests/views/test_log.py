@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from ledger_records import SHA, WHEN, accepted, evaluated, failed, rejected, trained
 
+from weighbridge import cli
 from weighbridge.errors import SettingsError, SetupError
 from weighbridge.registry import ledger
 from weighbridge.views import log
@@ -142,6 +144,8 @@ def test_a_restored_run_says_so(several: Path) -> None:
         ({"sort": "roc_auc", "statuses": ("evaluated",)}, [SECOND, FIRST, THIRD]),
         ({"sort": "log_loss", "statuses": ("evaluated",)}, [SECOND, FIRST, THIRD]),
         ({"statuses": ("killed",)}, []),
+        ({"since": "0999-01-01", "statuses": ("failed",)}, [None]),
+        ({"since": "58000w", "statuses": ("failed",)}, [None]),
     ],
 )
 def test_lines_are_chosen_and_sorted(several: Path, asked: dict[str, Any], runs: list[str | None]) -> None:
@@ -164,6 +168,9 @@ def test_a_time_ago_is_counted_from_now(several: Path) -> None:
         ({"sort": "roc_acu"}, "did you mean 'roc_auc'"),
         ({"since": "lately"}, "expected a day such as"),
         ({"since": "7y"}, "expected a day such as"),
+        ({"since": "0000-01-01"}, "expected a day such as"),
+        ({"statuses": ("faild",)}, "did you mean 'failed'"),
+        ({"statuses": ("bogus",)}, "expected one of trained, evaluated"),
     ],
 )
 def test_what_cannot_be_understood_is_refused(several: Path, asked: dict[str, Any], words: str) -> None:
@@ -211,3 +218,9 @@ def test_a_question_about_runs_leaves_releases_out(several: Path, release: Make)
     assert "RELEASE" in log.log(several, None, query=Query(candidates=("boosting",)))
     assert "No such release" in log.log(several, None, query=Query(candidates=("network",)))
     assert "No such release" in log.log(several, None, query=Query(since="2999-01-01"))
+
+
+def test_a_limit_below_nothing_is_refused() -> None:
+    done = CliRunner().invoke(cli.main, ["log", "--limit", "-5"])
+    assert done.exit_code == 2
+    assert "-5 is not in the range x>=0" in done.output

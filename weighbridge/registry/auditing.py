@@ -197,7 +197,7 @@ def _moment(entry: Entry | None) -> dt.datetime | None:
 
 
 def _text(moment: dt.datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _accepted(entries: Mapping[str, Entry], held: Carried, notes: list[str]) -> Iterator[Finding]:

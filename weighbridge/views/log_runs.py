@@ -82,6 +82,7 @@ def lines(root: Path, rows: Iterable[Row], query: Query) -> list[RunLine]:
     """
     found = _all(root, rows)
     if query.statuses:
+        _require_known(query.statuses)
         found = [line for line in found if line.status in query.statuses]
     if query.candidates:
         found = [line for line in found if line.candidate in query.candidates]
@@ -164,16 +165,16 @@ def since(text: str) -> str:
         SettingsError: where it says neither.
     """
     ago = _AGO.fullmatch(text)
-    if ago:
-        return _text(dt.datetime.now(dt.UTC) - dt.timedelta(**{_UNITS[ago[2]]: int(ago[1])}))
     try:
+        if ago:
+            return _text(dt.datetime.now(dt.UTC) - dt.timedelta(**{_UNITS[ago[2]]: int(ago[1])}))
         return _text(dt.datetime.combine(dt.date.fromisoformat(text), dt.time(), dt.UTC))
     except ValueError:
         raise SettingsError(f"--since: found {text!r}; expected a day such as 2026-01-31, or 12h, 7d, 2w") from None
 
 
 def _text(moment: dt.datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")  # strftime writes the year 999 so
 
 
 def _holding(found: list[RunLine], text: str) -> list[RunLine]:
@@ -188,6 +189,14 @@ def _holding(found: list[RunLine], text: str) -> list[RunLine]:
     _require(found, match[1], "--where")
     compare = _COMPARE[match[2]]
     return [line for line in found if match[1] in line.metrics and compare(line.metrics[match[1]], limit)]
+
+
+def _require_known(statuses: Iterable[str]) -> None:
+    for status in statuses:
+        if status not in records.STATUSES:
+            near = difflib.get_close_matches(status, records.STATUSES, n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(records.STATUSES)}"
+            raise SettingsError(f"--status: no record has the status {status!r}; {hint}")
 
 
 def _require(found: Iterable[RunLine], metric: str, option: str) -> None:
