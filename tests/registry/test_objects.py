@@ -1,5 +1,6 @@
 """What is read from Git is what its names stand for, whatever lies under them."""
 
+import collections
 import hashlib
 import zlib
 from pathlib import Path
@@ -130,3 +131,25 @@ def test_a_repository_with_longer_names_is_read_alike(tmp_path: Path) -> None:
     assert blob == hashlib.sha256(b"blob 1\0x").hexdigest()
     with Objects(tmp_path) as objects:
         assert objects.read(blob, "blob") == b"x"
+
+
+def nested(root: Path, leaf: str, depth: int, width: int) -> str:
+    """Return a tree of *width* equal ones, and so on *depth* times down to *leaf*."""
+    for _ in range(depth):
+        lines = "".join(f"040000 tree {leaf}\tfolder{i}\n" for i in range(width))
+        leaf = git.run(root, "mktree", input=lines.encode()).decode().strip()
+    return leaf
+
+
+@pytest.mark.parametrize(("depth", "width"), [(12, 10), (200, 1)])
+@pytest.mark.parametrize("lines", [b"", b"100644 blob e69de29bb2d1d6434b8b29ae775ad8c2e48c5391\tempty\n"])
+def test_equal_trees_in_each_other_are_walked_to_a_ceiling(
+    repository: Path, depth: int, width: int, lines: bytes
+) -> None:
+    git.run(repository, "hash-object", "-w", "--stdin")
+    leaf, none = (git.run(repository, "mktree", input=each).decode().strip() for each in (lines, b""))
+    bomb = nested(repository, leaf, depth, width)
+    with Objects(repository) as objects:
+        for walk in (objects.walk(bomb), objects.differing(none, bomb), objects.differing(bomb, none)):
+            with pytest.raises(RecordError, match="don't trust it"):
+                collections.deque(walk, maxlen=0)

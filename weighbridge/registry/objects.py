@@ -8,7 +8,7 @@ https://git-scm.com/book/en/v2/Git-Internals-Git-Objects.
 import hashlib
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -20,6 +20,7 @@ FILE, EXECUTABLE, LINK, FOLDER, MODULE = "100644", "100755", "120000", "40000", 
 
 _ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _ALGORITHMS = {40: "sha1", 64: "sha256"}
+_MOST_ENTRIES, _DEEPEST, _LONGEST = 1_000_000, 100, 4096
 NOTHING_FETCHED = {"GIT_ALLOW_PROTOCOL": "none", "GIT_NO_LAZY_FETCH": "1"}
 """Variables under which Git brings nothing from elsewhere, by no transport that some configuration may name."""
 
@@ -58,6 +59,22 @@ class Headers(NamedTuple):
         if len(values) != 1:
             raise RecordError(f"found {len(values)} headers {name!r} in a Git object, expected one; don't trust it")
         return values[0]
+
+
+class _Ceiling:
+    """How much of trees is walked: equal ones that hold each other could go on for longer than anyone lives."""
+
+    def __init__(self) -> None:
+        self._left = _MOST_ENTRIES
+
+    def look(self, found: Sized, prefix: str) -> None:
+        # A long path in each of a million places would fill the memory as well.
+        self._left -= (1 + len(found)) * (1 + len(prefix) // 256)
+        if self._left < 0 or prefix.count("/") > _DEEPEST or len(prefix) > _LONGEST:
+            raise RecordError(
+                f"{prefix[:80]}: found more than {_MOST_ENTRIES:,} files or {_DEEPEST} folders in each other in one "
+                "commit; expected a project's; don't trust it"
+            )
 
 
 class Objects:
@@ -177,35 +194,52 @@ class Objects:
         return self.read(found.id, "blob")
 
     def walk(self, tree: str, prefix: str = "") -> Iterator[tuple[str, Entry]]:
-        """Yield each file below a tree with its path, sorted."""
-        for name, found in sorted(self.tree(tree).items()):
+        """Yield each file below a tree with its path, sorted.
+
+        Raises:
+            RecordError: as :meth:`tree`, or where there are too many.
+        """
+        return self._walk(tree, prefix, _Ceiling())
+
+    def _walk(self, tree: str, prefix: str, ceiling: _Ceiling) -> Iterator[tuple[str, Entry]]:
+        entries = self.tree(tree)
+        ceiling.look(entries, prefix)
+        for name, found in sorted(entries.items()):
             if found.mode == FOLDER:
-                yield from self.walk(found.id, f"{prefix}{name}/")
+                yield from self._walk(found.id, f"{prefix}{name}/", ceiling)
             else:
                 yield prefix + name, found
 
-    def differing(self, old: str, new: str, prefix: str = "") -> Iterator[Difference]:
-        """Yield each file that two trees don't have alike: its path, and what stands there in either."""
+    def differing(self, old: str, new: str) -> Iterator[Difference]:
+        """Yield each file that two trees don't have alike: its path, and what stands there in either.
+
+        Raises:
+            RecordError: as :meth:`walk`.
+        """
+        return self._differing(old, new, "", _Ceiling())
+
+    def _differing(self, old: str, new: str, prefix: str, ceiling: _Ceiling) -> Iterator[Difference]:
         before, after = self.tree(old), self.tree(new)
+        ceiling.look({*before, *after}, prefix)
         for name in sorted({*before, *after}):
             one, other = before.get(name), after.get(name)
             if one == other:
                 continue
-            yield from self._unlike(prefix + name, one, other)
+            yield from self._unlike(prefix + name, one, other, ceiling)
 
-    def _unlike(self, path: str, one: Entry | None, other: Entry | None) -> Iterator[Difference]:
+    def _unlike(self, path: str, one: Entry | None, other: Entry | None, ceiling: _Ceiling) -> Iterator[Difference]:
         folders = [found is not None and found.mode == FOLDER for found in (one, other)]
         if one and other and all(folders):
-            yield from self.differing(one.id, other.id, f"{path}/")
+            yield from self._differing(one.id, other.id, f"{path}/", ceiling)
         elif not any(folders):
             yield path, one, other
         else:
-            yield from ((name, found, None) for name, found in self._below(path, one))
-            yield from ((name, None, found) for name, found in self._below(path, other))
+            yield from ((name, found, None) for name, found in self._below(path, one, ceiling))
+            yield from ((name, None, found) for name, found in self._below(path, other, ceiling))
 
-    def _below(self, path: str, entry: Entry | None) -> Iterator[tuple[str, Entry]]:
+    def _below(self, path: str, entry: Entry | None, ceiling: _Ceiling) -> Iterator[tuple[str, Entry]]:
         if entry and entry.mode == FOLDER:
-            yield from self.walk(entry.id, f"{path}/")
+            yield from self._walk(entry.id, f"{path}/", ceiling)
         elif entry:
             yield path, entry
 
