@@ -1,6 +1,7 @@
 """DVC's addresses are read and computed without DVC; that they are what DVC computes is shown beside ``content``."""
 
 import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -105,3 +106,24 @@ def test_plain_names_are_safe() -> None:
         addresses.unsafe([".gitignore", "a/git/x", "wétter ☂.csv", "a/HEAD", "refs/x", "b/objects/x", ".dvcignore"])
         is None
     )
+
+
+MD5 = "d41d8cd98f00b204e9800998ecf8427e"
+
+
+@pytest.mark.parametrize(
+    ("entries", "words"),
+    [
+        ([("a", MD5), ("b", MD5), ("a", "0" * 32)], "unsafe entry 'a'"),
+        ([("a", f"{MD5}.dir")], "unsafe entry 'a'"),
+        ([("../a", MD5)], "unsafe entry '../a'"),
+        ([(["a"], MD5)], r"unsafe entry \['a'\]"),
+        ([("a", None)], "unsafe entry 'a'"),
+    ],
+)
+def test_a_listing_is_read_by_one_strict_reader(entries: list[tuple[str, str]], words: str) -> None:
+    text = json.dumps([{"relpath": name, "md5": md5} for name, md5 in entries]).encode()
+    with pytest.raises(DataError, match=words):
+        addresses.read_listing(text, "the listing")
+    with pytest.raises(DataError, match="no listing of DVC's"):
+        addresses.read_listing(b"[" * 100_000, "the listing")

@@ -4,6 +4,7 @@ DVC names a file by its MD5, and a folder by the MD5 of the listing of its files
 an address and no proof of content; records hold SHA-256 for that.
 """
 
+import collections
 import hashlib
 import json
 import os
@@ -107,6 +108,29 @@ def unsafe(names: Iterable[str]) -> str | None:
             if held[folder] >= _LIKE_GIT:
                 return name
     return None
+
+
+def read_listing(content: bytes, source: str) -> dict[str, str]:
+    """Return the MD5 of each file of a folder by its path, from the bytes of DVC's listing.
+
+    Args:
+        content: the folder's object.
+        source: its name, for the message.
+
+    Raises:
+        DataError: where it is none, names a file twice, or has a path that may not be written.
+    """
+    try:
+        entries = [(entry["relpath"], entry["md5"]) for entry in json.loads(content)]
+    except (ValueError, KeyError, TypeError, RecursionError) as problem:
+        raise DataError(f"{source} is no listing of DVC's ({type(problem).__name__}: {problem}); refused") from None
+    strange = [name for name, md5 in entries if not (isinstance(name, str) and is_address(md5) and "." not in md5)]
+    names = [name for name, _ in entries]
+    twice = [] if strange else [name for name, times in collections.Counter(names).items() if times > 1]
+    wrong = (strange or twice or [unsafe(names)])[0]
+    if wrong is not None:
+        raise DataError(f"{source} has the unsafe entry {wrong!r}; refused, don't trust its origin")
+    return dict(entries)
 
 
 def folder_address(folder: Path, known: Mapping[str, State] | None = None) -> tuple[str, dict[str, State]]:

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from weighbridge import paths
 from weighbridge.errors import DataError, SetupError
 from weighbridge.registry import dvc_settings
-from weighbridge.registry.addresses import folder_address, is_address, is_plain, md5_file
+from weighbridge.registry.addresses import folder_address, md5_file, read_listing
 
 _OBJECT_MODE = 0o444  # by which DVC knows its own
 _SHARED_FOLDER_MODE = 0o2775
@@ -44,14 +44,7 @@ class Cache(NamedTuple):
         path = self.path(address)
         if md5_file(path) != address.removesuffix(".dir"):
             raise DataError(f"{path} is damaged: its bytes aren't those that its name tells")
-        try:
-            found = {entry["relpath"]: entry["md5"] for entry in json.loads(path.read_bytes())}
-        except (ValueError, KeyError, TypeError) as problem:
-            raise DataError(f"{path} is no listing of DVC's ({problem}); don't trust its origin") from None
-        for name, md5 in found.items():
-            if not (isinstance(name, str) and is_plain(name) and is_address(md5)):
-                raise DataError(f"{path} has the unsafe entry {name!r}; don't trust its origin")
-        return found
+        return read_listing(path.read_bytes(), str(path))
 
     def put(self, source: Path) -> str:
         """Store a folder of files and return its address; an object that is there is kept if whole, else replaced.

@@ -6,7 +6,6 @@ digested here before it is used. DVC is imported when a store is opened, not bef
 
 import contextlib
 import errno
-import json
 import logging
 import tempfile
 import time
@@ -60,16 +59,7 @@ class Store:
         """
         if not address.endswith(".dir"):
             return {"": address}
-        try:
-            listing = json.loads(self.cached(address).read_bytes())
-            found = {entry["relpath"]: entry["md5"] for entry in listing}
-        except (ValueError, KeyError, TypeError) as problem:
-            raise DataError(f"the content {address} is no listing of DVC's ({problem}); refused") from None
-        named = [str(name) for name, md5 in found.items() if not (isinstance(name, str) and addresses.is_address(md5))]
-        unsafe = named[0] if named else addresses.unsafe(found)
-        if unsafe is not None:
-            raise DataError(f"the content {address} has the unsafe entry {unsafe!r}; refused, don't trust its origin")
-        return found
+        return addresses.read_listing(self.cached(address).read_bytes(), f"the content {address}")
 
     def fetch(self, address: str) -> dict[str, str] | None:
         """Have an address and all it lists in the cache, verified; return its files, ``None`` where it is nowhere.

@@ -5,7 +5,6 @@ the cache lacks is brought from the remote into a temporary folder: nothing is w
 """
 
 import contextlib
-import json
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any, NamedTuple
 from weighbridge.digest import sha256_file
 from weighbridge.errors import RecordError, WeighbridgeError
 from weighbridge.registry import cache, git, storage
-from weighbridge.registry.addresses import is_address, parse_pointer
+from weighbridge.registry.addresses import parse_pointer, read_listing
 from weighbridge.registry.cache import Cache
 from weighbridge.verification.steps import UnprovedError
 
@@ -63,7 +62,8 @@ class Stored:
             expected_address: DVC's address by the manifest; none where that says nothing of it.
 
         Raises:
-            RecordError: where the pointer leads elsewhere, or what it names is no listing.
+            RecordError: where the pointer leads elsewhere.
+            DataError: where what it names is no listing, or one of unsafe paths.
             UnprovedError: where the content can't be had.
         """
         address, path = parse_pointer(pointer, f"the pointer of {name}")
@@ -71,7 +71,7 @@ class Stored:
             raise RecordError(f"the pointer of {name} leads to {path}, {address}; the manifest says {expected_address}")
         if not address.endswith(".dir"):
             return {"": self._places([address])[address]}
-        entries = _listing(self._places([address])[address], name)
+        entries = read_listing(self._places([address])[address].read_bytes(), f"the listing of {name}, {address},")
         places = self._places(sorted(set(entries.values())))
         return {path: places[md5] for path, md5 in entries.items()}
 
@@ -147,16 +147,3 @@ class Stored:
             self._asked = True
             self._remote = self._stack.enter_context(storage.opened(self._root, self._folder)).remote()
         return self._remote
-
-
-def _listing(path: Path, name: str) -> dict[str, str]:
-    try:
-        entries = {entry["relpath"]: entry["md5"] for entry in json.loads(path.read_bytes())}
-    except (ValueError, KeyError, TypeError) as problem:
-        raise RecordError(
-            f"{path}: no listing of {name} ({type(problem).__name__}); remove it, then try again"
-        ) from None
-    strange = [entry for entry, md5 in entries.items() if not (isinstance(entry, str) and is_address(md5))]
-    if strange:
-        raise RecordError(f"{path}: the entry {strange[0]!r} is none of DVC's; don't trust its origin")
-    return entries
