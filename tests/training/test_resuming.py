@@ -186,6 +186,22 @@ def two(tmp_path: Path) -> list[Path]:
     return found
 
 
+@pytest.mark.parametrize("error", [RuntimeError, IndexError, AttributeError])
+def test_a_checkpoint_that_torch_stumbles_over_is_passed_over(error: type[Exception], two: list[Path]) -> None:
+    said: list[str] = []
+
+    def take(_: object, facts: dict[str, Any]) -> None:
+        if facts["batch"] == newest["batch"]:
+            raise error("no size for this parameter yet")
+
+    newest: dict[str, Any] = {}
+    Checkpoints(two[0].parent, progress=said.append).resume(lambda _, facts: newest.update(facts))
+    checkpoints = Checkpoints(two[0].parent, progress=said.append)
+    checkpoints.resume(take)
+    assert "is passed over: no size" in said[1]
+    assert checkpoints.resumed_from == f"step 24, SHA-256 {two[1].stem[13:]}"
+
+
 @pytest.mark.parametrize("damage", ["flipped", "cut", "empty"])
 def test_a_damaged_checkpoint_is_passed_over(damage: str, two: list[Path], uninterrupted: bytes) -> None:
     content = two[0].read_bytes()

@@ -19,7 +19,7 @@ from typing import Any
 
 import msgspec
 
-from weighbridge import documents, paths
+from weighbridge import documents, machine, paths
 from weighbridge.errors import RecordError, ReleaseRefused, WeighbridgeError
 from weighbridge.registry import ledger, markers, processes, records
 from weighbridge.registry.markers import Marker
@@ -29,7 +29,6 @@ _LINES = 20
 _LINE_LENGTH = 500
 _TAIL_BYTES = 64 * 1024
 _ERROR_LENGTH = 2000
-_JOB_VARIABLES = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID")
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 _CODE_OF_SIGNAL = 128
 
@@ -61,7 +60,7 @@ def recorded(root: Path, stage: str, candidate: str | None = None, seed: int | N
         when=documents.utc_now(),
         candidate=candidate,
         seed=seed,
-        cluster_job=next((os.environ[name] for name in _JOB_VARIABLES if name in os.environ), None),
+        cluster_job=machine.cluster_job(),
         log=_own_log(root, paths.log(stage, candidate or "", "" if seed is None else seed)),
     )
     path = root / paths.ATTEMPTS / f"{marker.attempt}.json"

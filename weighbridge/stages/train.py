@@ -1,6 +1,5 @@
 """train: one candidate, one seed; weights, learning curve and the record of the run."""
 
-import os
 import platform
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,6 @@ from weighbridge.tasks import TrainTask, plain
 from weighbridge.training.checkpoints import Checkpoints
 
 _LEARNED_FROM = ("train", "validation")  # the latter for early stopping
-_JOB_VARIABLES = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID")
 
 
 def inputs(root: Path, seed: int, task: TrainTask, code: str) -> dict[str, Any]:
@@ -137,6 +135,6 @@ def _training(watch: machine.Stopwatch, fitted: Any, curve: str | None, checkpoi
         best_epoch=fitted.best_epoch,
         curve_sha256=curve,
         resumed_from=checkpoints.resumed_from,
-        cluster_job=next((os.environ[name] for name in _JOB_VARIABLES if name in os.environ), None),
+        cluster_job=machine.cluster_job(),
         host=platform.node(),
     )

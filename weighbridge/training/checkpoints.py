@@ -82,14 +82,14 @@ class Checkpoints:
     def resume(self, take: Callable[[dict[str, Any], dict[str, Any]], None]) -> None:
         """Hand the newest whole checkpoint to *take*, tensors and facts; without one nothing happens.
 
-        One that is damaged, made by other instruction sets, or refused by *take* with a ``ValueError`` is passed
-        over for the one before; *take* must look before it changes anything.
+        One that is damaged, made by other instruction sets, or that *take* fails at is passed over for the one before;
+        *take* must look before it changes anything.
         """
         for path in self._files():
             try:
                 tensors, facts = _read(path)
                 take(tensors, facts)
-            except (OSError, ValueError, KeyError, TypeError) as problem:
+            except Exception as problem:  # noqa: BLE001 - torch raises all kinds; without a checkpoint it begins anew
                 self._progress(f"checkpoint {path.name[:21]}… is passed over: {problem}")
                 continue
             self.spent = Spent(**facts["spent"])

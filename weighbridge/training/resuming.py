@@ -100,14 +100,14 @@ def take(state: Progress, tensors: dict[str, torch.Tensor], facts: dict[str, Any
     """
     own = _values(state.network)
     _check(own, _below(tensors, "network"))
-    with torch.no_grad():
-        for name, value in _below(tensors, "network").items():
-            own[name].copy_(value)
     parameters = [value for group in state.optimiser.param_groups for value in group["params"]]
     kept: dict[int, dict[str, torch.Tensor]] = {}
     for key, value in _below(tensors, "optimiser").items():
         index, _, name = key.partition(".")
         kept.setdefault(int(index), {})[name] = _like(parameters[int(index)], value)
+    with torch.no_grad():
+        for name, value in _below(tensors, "network").items():
+            own[name].copy_(value)
     groups = state.optimiser.state_dict()["param_groups"]
     state.optimiser.load_state_dict({"state": kept, "param_groups": groups})
     state.epoch, state.batch, state.seen = facts["epoch"], facts["batch"], facts["seen"]
