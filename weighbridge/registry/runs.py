@@ -158,5 +158,7 @@ def mend_remote(root: Path, address: str) -> tuple[str, ...]:
         bad = tuple(one for one in wanted if store.is_sound(one) and store.damaged_on(remote, one))
         for one in bad:
             remote.fs.remove(remote.oid_to_path(one))
-        store.send(remote, bad)
+        missing = store.send(remote, bad)
+    if missing:
+        raise SetupError(f"{len(missing)} of {len(bad)} objects, {missing[0]} among them, didn't arrive whole")
     return bad
