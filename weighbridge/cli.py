@@ -303,6 +303,8 @@ def history(form: Any, output: Path | None) -> None:
 def verify(ref: str, *, offline: bool, strict: bool, as_json: bool, **outside: Path | None) -> None:
     """Prove, in any clone, that REF is what it says; exit with 1 where something has failed.
 
+    That nothing failed is no proof of what could not be looked at: use --strict where something hangs on it.
+
     What DVC's cache lacks is brought from the remote that the clone's configuration names, with your credentials;
     with --offline nothing is.
 

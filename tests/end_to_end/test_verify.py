@@ -335,7 +335,7 @@ class TestAnApproval:
 
 # What nothing else tells: words for people, and what lay around where the release was made.
 THE_RELEASERS_WORD = {
-    "code.branch", "code.repository", "code.dirty_sha256", "gates.results.0.reason", "gates.results.0.parts.0.reason",
+    "code.branch", "code.repository", "code.dirty_sha256", "gates.results.0.reason",
     *(f"parameters.settings.config.{key}" for key in ("reuse", "release.push", "release.advance_branch")),
 }  # fmt: skip
 
@@ -407,12 +407,22 @@ def test_neither_version_nor_approvals_wait_for_gates_that_cannot_be_judged(proj
 
 
 class TestTheReleaseCommit:
-    @pytest.mark.parametrize("path", ["project/models.py", "config/gates.yaml", "weighbridge/cli.py", "new.py"])
+    @pytest.mark.parametrize(
+        "path",
+        ["project/models.py", "config/gates.yaml", "weighbridge/cli.py", "new.py", "models/plots/page.html"],
+    )
     def test_may_change_nothing_but_what_a_release_makes(self, path: str, project: Project) -> None:
         forge(project, TAG, others={path: b"print('hello')\n"})
         assert failed(project) == {
             "commit": f"the release commit changes what a release doesn't make: {path}; look at each"
         }
+
+    def test_may_hide_no_file_from_who_looks(self, project: Project) -> None:
+        ignored = project.read("models/.gitignore").encode()
+        forge(project, TAG, others={"models/.gitignore": ignored + b"*\n"})
+        assert "changed by the release commit otherwise than DVC does (*)" in failed(project)["commit"]
+        forge(project, TAG, others={"models/.gitignore": b""})
+        assert "(lines are gone)" in failed(project)["commit"]
 
     @pytest.mark.parametrize(
         ("path", "step"),

@@ -50,12 +50,12 @@ def test_a_name_that_is_no_text_can_be_said() -> None:
     said = os.fsdecode(b"config/a\xff.yaml")
     found = [step("commit", check) for check in (raising(RecordError(said)), lambda: said)]
     assert [each.said for each in found] == ["config/a?.yaml"] * 2
-    assert view.json(view.Report(tag="m@v1.0.0", proved=False, complete=False, steps=tuple(found)))
+    assert view.json(view.Report(tag="m@v1.0.0", failed=True, complete=False, steps=tuple(found)))
 
 
 def report(*verdicts: str) -> view.Report:
     steps = tuple(Step(name="a", verdict=verdict, said="") for verdict in verdicts)
-    return view.Report(tag="m@v1.0.0", proved=FAILED not in verdicts, complete=set(verdicts) == {PROVED}, steps=steps)
+    return view.Report(tag="m@v1.0.0", failed=FAILED in verdicts, complete=set(verdicts) == {PROVED}, steps=steps)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,8 @@ def test_the_exit_code_tells_a_failure_and_strictly_a_doubt(verdicts: list[str],
 
 
 def test_the_last_line_counts_and_warns() -> None:
-    assert view.summary(report(PROVED, PROVED, UNPROVED)) == "m@v1.0.0: 2 proved, 1 not proved"
+    assert view.summary(report(PROVED, PROVED, UNPROVED)) == "m@v1.0.0: nothing failed; 2 proved, 1 not proved"
+    assert view.summary(report(PROVED, PROVED)) == "m@v1.0.0: 2 proved"
     assert view.summary(report(PROVED, FAILED)) == "m@v1.0.0: 1 proved, 1 FAILED. Don't trust this release"
 
 

@@ -62,7 +62,26 @@ def commit(subject: Subject) -> str:
     ]
     if strange:
         raise RecordError(f"the release commit changes what a release doesn't make: {_some(strange)}; look at each")
-    return f"made of {found.parent[:12]}; {len(changes)} files beside it, none but a release's own"
+    for path in paths.IGNORED:
+        _require_ignored(subject, path)
+    return (
+        f"made of {found.parent[:12]}; {len(changes)} files beside it, none but a release's own; what the tables in "
+        f"{paths.PLOTS} say is the releaser's word"
+    )
+
+
+def _require_ignored(subject: Subject, path: Path) -> None:
+    """Refuse lines of a ``.gitignore`` that DVC doesn't write: they would hide files from whoever looks at a clone."""
+    before = (subject.source(path) or b"").splitlines()
+    after = (subject.objects.file(subject.commit.tree, path.as_posix()) or b"").splitlines()
+    tracked = (paths.RAW, paths.PROCESSED, paths.PREDICTIONS, paths.bundle(subject.name))
+    own = {f"/{place.name}".encode() for place in tracked if place.parent == path.parent}
+    added = [line.decode(errors="replace") for line in after if line not in {*before, *own}]
+    if added or not set(before) <= set(after):
+        raise RecordError(
+            f"{path}: changed by the release commit otherwise than DVC does ({_some(added) or 'lines are gone'}); look "
+            "at it"
+        )
 
 
 def _generated(path: str, subject: Subject) -> bool:
@@ -71,8 +90,9 @@ def _generated(path: str, subject: Subject) -> bool:
     own = path.removeprefix(subject.prefix)
     name = subject.name
     single = {paths.provenance(name), paths.bill_of_materials(name), paths.signature(name)}
-    known = {*paths.generated(name), *(file.as_posix() for file in single)}
-    return own in known or own.startswith((f"{paths.PLOTS.as_posix()}/", f"{paths.LEDGER.as_posix()}/"))
+    plots = {(paths.PLOTS / f"{plot}.csv").as_posix() for plot in paths.PLOT_NAMES}
+    known = {*paths.generated(name), *(file.as_posix() for file in single), *plots} - {paths.PLOTS.as_posix()}
+    return own in known or own.startswith(f"{paths.LEDGER.as_posix()}/")
 
 
 def _some(names: list[str]) -> str:

@@ -200,10 +200,11 @@ def verdict(subject: Subject, files: Contents, again: Judged) -> str:
     recorded, found = subject.manifest.gates, again.verdict.gates
     expected = _finished(subject, again)
     problems = [*_unlike_results(expected, {each.name: each for each in recorded.results})]
+    problems += list(unlike("gates", len(recorded.results), len(expected)))
     for name in ("gates_sha256", "loosened", "self_test"):
         problems += list(unlike(name, getattr(recorded, name), getattr(found, name)))
     problems += list(unlike("needs_approval", recorded.needs_approval, again.foreseen.needed))
-    overall = gates.verdict([*expected, *_approval(recorded)], again.foreseen.needed)
+    overall = gates.verdict(expected, again.foreseen.needed)
     if overall != "pass" or recorded.verdict != "pass":
         problems.append(f"the verdict is {overall}, on record {recorded.verdict}; only a pass is released")
     if problems:
@@ -231,19 +232,19 @@ def _require_compared(subject: Subject, files: Contents) -> None:
 
 
 def _finished(subject: Subject, again: Judged) -> list[manifest.GateResult]:
-    """Return the results with the gates that the release finished, but for approvals."""
+    """Return the results with the gates that the release finished; who approved is proved apart."""
     found = subject.manifest
     gate_file = task_of(found).gates
-    results = [_one(subject, gate_file, result) for result in again.verdict.gates.results if result.kind != "approval"]
+    results = [_one(subject, gate_file, again.foreseen, result) for result in again.verdict.gates.results]
     kinds = {result.kind for result in results}
     added = {
         "complete": gates.complete_gate("complete", manifest.missing_fields(found)),
         "clean": gates.clean_gate("clean", found.code.dirty_files),
-    }
+    } | ({"approval": _approved("approval", found, again.foreseen)} if again.foreseen.needed else {})
     return [*results, *(result for kind, result in added.items() if kind not in kinds)]
 
 
-def _one(subject: Subject, gate_file: GateFile, result: manifest.GateResult) -> manifest.GateResult:
+def _one(subject: Subject, gate_file: GateFile, seen: Foreseen, result: manifest.GateResult) -> manifest.GateResult:
     found, gate = subject.manifest, gate_file.gates.get(result.name)
     if isinstance(gate, Documents):
         day = dt.date.fromisoformat(found.model_info.created[:10])
@@ -252,12 +253,11 @@ def _one(subject: Subject, gate_file: GateFile, result: manifest.GateResult) -> 
         return gates.complete_gate(result.name, manifest.missing_fields(found))
     if result.kind == "clean":
         return gates.clean_gate(result.name, found.code.dirty_files)
-    return result
+    return _approved(result.name, found, seen) if result.kind == "approval" else result
 
 
-def _approval(recorded: manifest.Gates) -> list[manifest.GateResult]:
-    """Return the recorded results that approvals decide, which are proved apart."""
-    return [result for result in recorded.results if result.kind == "approval"]
+def _approved(name: str, found: manifest.Manifest, seen: Foreseen) -> manifest.GateResult:
+    return gates.approval_gate(name, seen.approval, seen.needed, found.gates.approvals)
 
 
 def _unlike_results(expected: list[manifest.GateResult], recorded: dict[str, manifest.GateResult]) -> Iterator[str]:
@@ -267,7 +267,7 @@ def _unlike_results(expected: list[manifest.GateResult], recorded: dict[str, man
         else:
             yield from unlike(result.name, recorded[result.name], result)
     known = {result.name for result in expected}
-    strange = [name for name, result in recorded.items() if name not in known and result.kind != "approval"]
+    strange = [name for name, result in recorded.items() if name not in known]
     yield from (f"{name}: on record, and no gate of the settings" for name in strange)
 
 

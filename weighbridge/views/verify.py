@@ -29,16 +29,16 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
     tag: str
     """The release."""
-    proved: bool
-    """Whether nothing failed."""
+    failed: bool
+    """Whether something contradicts something else. Where nothing does, not all need be proved."""
     complete: bool
-    """Whether all was proved."""
+    """Whether each step was proved: this is the gate for machines, as ``--strict`` is."""
     steps: tuple[Step, ...]
     """Each step."""
 
     def exit_code(self, *, strict: bool) -> int:
         """Return 1 where something failed, or (where *strict*) wasn't proved."""
-        return int(not (self.complete if strict else self.proved))
+        return int(not self.complete if strict else self.failed)
 
 
 def run(
@@ -66,7 +66,7 @@ def run(
         steps.append(found)
         yield found
     verdicts = {found.verdict for found in steps}
-    yield Report(tag=str(tag), proved=FAILED not in verdicts, complete=verdicts == {PROVED}, steps=tuple(steps))
+    yield Report(tag=str(tag), failed=FAILED in verdicts, complete=verdicts == {PROVED}, steps=tuple(steps))
 
 
 def resolve(root: Path, ref: str) -> Tag:
@@ -150,9 +150,9 @@ def summary(report: Report) -> str:
     """Return the last line."""
     counts = {verdict: sum(one.verdict == verdict for one in report.steps) for verdict in (PROVED, UNPROVED, FAILED)}
     told = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
-    if not report.proved:
+    if report.failed:
         return f"{report.tag}: {told}. Don't trust this release"
-    return f"{report.tag}: {told}"
+    return f"{report.tag}: {told}" if report.complete else f"{report.tag}: nothing failed; {told}"
 
 
 def json(report: Report) -> str:
