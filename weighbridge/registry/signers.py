@@ -14,13 +14,13 @@ from typing import Literal, NamedTuple
 
 from weighbridge import paths
 from weighbridge.errors import RecordError
-from weighbridge.registry import allowed_signers, git, releases
+from weighbridge.registry import allowed_signers, git, releases, signing
 from weighbridge.registry.objects import Objects
 
 Role = Literal["release", "approve"]
 ROLES: tuple[Role, ...] = ("release", "approve")
 
-_BEGIN = re.compile(rb"^-----BEGIN (?:SSH|PGP) (?:SIGNATURE|MESSAGE)-----$", re.MULTILINE)
+_BEGIN = re.compile(signing.BEGIN.encode(), re.MULTILINE)
 _WHOLE = re.compile(rb"-----BEGIN SSH SIGNATURE-----\n[A-Za-z0-9+/=\n]+-----END SSH SIGNATURE-----\n?")
 _PERSON = rb"[^\n<>]* ?<([^<>\n]*)> (\d{1,11}) [+-]\d{4}"
 _TAG = re.compile(rb"object ([0-9a-f]{40,64})\ntype commit\ntag ([^\n]+)\ntagger " + _PERSON + rb"\n\n")

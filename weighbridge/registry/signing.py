@@ -16,7 +16,9 @@ from weighbridge.registry import allowed_signers, git
 from weighbridge.registry.tags import Tag
 
 _WHO = f"{paths.SIGNERS}/release"
-_SIGNATURE = re.compile(r"^-----BEGIN (SSH|PGP) (SIGNATURE|MESSAGE)-----$", re.MULTILINE)
+BEGIN = r"^-----BEGIN (?:SSH|PGP) (?:SIGNATURE|MESSAGE)-----$"
+"""Pattern of the line with which a signature begins, in a text of several lines."""
+_SIGNATURE = re.compile(BEGIN, re.MULTILINE)
 
 
 def write_tag(  # noqa: PLR0913 - the last by name
