@@ -103,7 +103,7 @@ def test_nor_where_the_commit_before_has_it_as_well(names: tuple[str, ...], fini
 def test_settings_that_the_release_commit_itself_changes_are_not_restored(finished: Project) -> None:
     blob = _write(finished.root, "blob", b"more\n")
     _forged_release(finished, _settings_tree(finished, "more.yaml", blob, "100644"))
-    _refused(finished, "has to have the same config/")
+    _refused(finished, "its commit changes config/, which no release does")
 
 
 def test_nothing_is_written_where_one_name_is_unsafe(tmp_path: Path) -> None:

@@ -91,10 +91,15 @@ def _held(
         if unsafe is not None:
             raise RecordError(f"{release.tag}: its commit has {unsafe!r}, which is no plain file; don't trust it")
         before = objects.headers(parent, "commit").one("tree")
-        if parent != manifest.code.commit or config != objects.entry(before, f"{top}{_CONFIG}"):
+        if parent != manifest.code.commit:
             raise RecordError(
-                f"{release.tag}: its commit stands on {parent[:12]}, was made of {manifest.code.commit[:12]}, and has "
-                f"to have the same {_CONFIG}/ as both; don't trust it: `weighbridge verify` says more"
+                f"{release.tag}: its commit stands on {parent[:12]}, the manifest says it was made of "
+                f"{manifest.code.commit[:12]}; don't trust it"
+            )
+        if config != objects.entry(before, f"{top}{_CONFIG}"):
+            raise RecordError(
+                f"{release.tag}: its commit changes {_CONFIG}/, which no release does; `git diff {parent[:12]} "
+                f"{release.commit[:12]} -- {_CONFIG}` shows where; don't trust it"
             )
         files = {path: objects.file(tree, top + path) or b"" for path in names}
         folders = (paths.bundle(release.name), paths.RAW, paths.PROCESSED, paths.PREDICTIONS)
