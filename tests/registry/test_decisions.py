@@ -161,3 +161,15 @@ def test_records_are_written_as_they_are_looked_for(repository: Path) -> None:
     (path,) = (repository / ledger.FOLDER).rglob("*.json")
     assert f'"outcomes_sha256":"{TEST}"' in path.read_text()
     assert json.loads(path.read_text())["content_sha256"] == named("a")
+
+
+def test_a_record_of_a_release_that_nobody_could_read_stops_nothing(
+    repository: Path, sh: Sh, last: Callable[..., Manifest]
+) -> None:
+    decided(repository, "one")
+    deep = b'{"outcomes_sha256":"%s","parents":[],"x":%s}\n' % (TEST.encode(), b"[" * 100_000 + b"]" * 100_000)
+    path = repository / ledger.path_of(ledger.digest_of(deep))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(deep)
+    released(repository, sh, keep_ledger=False)
+    assert decisions.count(repository, TEST, named("two"), last("one", None), TAG) == 2

@@ -12,6 +12,7 @@ from weighbridge import paths
 from weighbridge.digest import canonical_json, sha256_bytes
 from weighbridge.errors import RecordError
 from weighbridge.registry import ledger, ledger_book, ledger_rows
+from weighbridge.stages import agreement
 
 
 def _append_many(root: Path, writer: int, number: int) -> None:
@@ -191,3 +192,15 @@ def test_a_record_that_lies_there_already_gets_into_the_book(tmp_path: Path) -> 
     (tmp_path / paths.LEDGER_SEEN).unlink()
     assert not ledger.adopt(tmp_path, digest, _file(tmp_path, digest).read_bytes())
     assert ledger_book.read(tmp_path) == {digest}
+
+
+def test_a_list_where_a_name_belongs_keeps_no_release_from_reading_the_evidence(tmp_path: Path) -> None:
+    """The reader is the release, which asks whether what was measured is on record."""
+    odd = canonical_json({"kind": "evidence", "file": ["x"], "sha256": [], "parents": []}).encode() + b"\n"
+    path = _file(tmp_path, ledger.digest_of(odd))
+    path.parent.mkdir(parents=True)
+    path.write_bytes(odd)
+    for file in (paths.PACKAGE, paths.WEIGHING):
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_text("x")
+    assert [claim.expected for claim in agreement._recorded(tmp_path)] == ["a file that the ledger knows"] * 2

@@ -60,5 +60,5 @@ def _carried(root: Path, tag: str, outcomes_sha256: str) -> Iterator[dict[str, A
     options = ("-h", "--no-color", "--no-line-number", "--no-column", "-F")
     found = git.attempt(root, "grep", *options, "-e", wanted, commit, "--", ledger.FOLDER)
     for line in found.stdout.splitlines():
-        with contextlib.suppress(msgspec.DecodeError):  # damage is told where the ledger is checked
+        with contextlib.suppress(msgspec.DecodeError, RecursionError):  # damage is told where the ledger is checked
             yield msgspec.json.decode(line, type=dict[str, Any])

@@ -64,6 +64,8 @@ class _Said(msgspec.Struct, frozen=True, kw_only=True):
     tag: str = ""
     error: str = ""
     attempt: str | None = None
+    lost: str = ""
+    why: str = ""
     from_: str = msgspec.field(name="from", default="")
 
 
@@ -164,7 +166,8 @@ def read(path: Path, digest: str) -> Row:
 def _note(said: _Said) -> str:
     gates = ", ".join(said.gates)
     origin = f"restored from {said.from_[:12]}" if said.from_ else ""
-    text = said.tag or (gates and f"fell short: {gates}") or said.error or origin
+    lost = f"{said.lost[:12]}: {said.why}" if said.lost else ""
+    text = lost or said.tag or (gates and f"fell short: {gates}") or said.error or origin
     return " ".join(text.split())[:_NOTE_LENGTH]
 
 

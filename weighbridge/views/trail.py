@@ -165,8 +165,12 @@ def _records(root: Path, known: tuple[Release, ...]) -> tuple[list[dict[str, Any
         for release in known:
             try:
                 for digest, content in _carried(objects, git.prefix(root), release.commit, found):
-                    found[digest] = msgspec.json.decode(content, type=dict[str, Any])
-            except (RecordError, msgspec.DecodeError) as problem:
+                    entry = ledger.parse(content, digest)
+                    if isinstance(entry, str):
+                        problems.append(f"{release.tag}:{ledger.path_of(digest).as_posix()}: {entry}")
+                    else:
+                        found[digest] = dict(entry.record)
+            except RecordError as problem:
                 problems.append(f"{release.tag}: {problem}")
     return list(found.values()), tuple(dict.fromkeys(problems))
 
