@@ -10,6 +10,7 @@ in which a release is taken apart:
 ``commits``        manifest, commit, sources, settings and ledger
 ``stored``         DVC's objects by SHA-256; ``contents``: bundle, data and predictions
 ``judgement``      gates, metrics and version, judged again from the rows
+``record``         whether the manifest agrees with itself, the settings, the ledger, the bundle and the rows
 ``consent``        approvals
 ``derived``        card, statement, provenance and bill of materials, made again; the model's signature
 =================  ==================================================================================
