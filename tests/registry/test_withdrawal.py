@@ -59,9 +59,10 @@ def test_the_loser_takes_the_winners_and_is_where_it_was(
     theirs = withdrawal.withdraw(second, "origin", tag)
     assert theirs == releases.find(first, tag)
     assert theirs.author == "Ada"
-    assert git.head(second) == before
+    assert git.head(second) == (theirs.commit if advance else before)
     assert git.branch(second) == "main"
-    assert sh(second, "git", "diff", "--name-only").split() == ["README.md"]
+    mine = ["README.md", *(["models/flights.bin"] if advance else [])]
+    assert sh(second, "git", "diff", "--name-only").split() == mine
     assert sh(second, "git", "diff", "--cached", "--name-only") == ""
     assert (second / "models/flights.bin").exists() == advance
     commit.push(second, "origin", tag)
@@ -78,6 +79,52 @@ def test_the_ledger_says_what_was_withdrawn(two: tuple[Path, Path], example: Not
     assert {key: entry.record[key] for key in ("kind", "status", "tag", "manifest_sha256")} == {
         "kind": "release", "status": "withdrawn", "tag": tag, "manifest_sha256": ours,
     }  # fmt: skip
+
+
+def test_a_branch_that_theirs_is_not_on_goes_back(two: tuple[Path, Path], example: Notes, sh: Sh) -> None:
+    first, second = two
+    before = git.head(second)
+    sh(first, "git", "commit", "--quiet", "--allow-empty", "--message=Go on")
+    tag = _release(first, example, b"a")
+    _release(second, example, b"b", advance=True)
+    commit.push(first, "origin", tag)
+    withdrawal.withdraw(second, "origin", tag)
+    assert git.head(second) == before
+    assert sh(second, "git", "diff", "--cached", "--name-only") == ""
+
+
+def test_a_kill_before_the_tag_gives_way_puts_it_on_record_once(
+    two: tuple[Path, Path], example: Notes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = two
+    tag = _release(first, example, b"a")
+    _release(second, example, b"b")
+    commit.push(first, "origin", tag)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(git, "branch", killed)
+        with pytest.raises(KeyboardInterrupt):
+            withdrawal.withdraw(second, "origin", tag)
+    assert releases.find(second, tag) != releases.find(first, tag)
+    withdrawal.withdraw(second, "origin", tag)
+    assert releases.find(second, tag) == releases.find(first, tag)
+    assert ledger.count(second) == 1
+
+
+def test_a_refused_branch_is_told_from_a_taken_name(two: tuple[Path, Path], example: Notes, sh: Sh) -> None:
+    first, second = two
+    sh(first, "git", "commit", "--quiet", "--allow-empty", "--message=Go on")
+    sh(first, "git", "push", "--quiet", "origin", "main")
+    tag = _release(second, example, b"b", advance=True)
+    with pytest.raises(SetupError, match=r"its name is free.*`git pull --no-rebase origin main`"):
+        commit.push(second, "origin", tag, "main")
+    assert commit.pushed(second, "origin", example.tag) == {}
+    sh(second, "git", "pull", "--quiet", "--no-rebase", "origin", "main")
+    commit.push(second, "origin", tag, "main")
+    assert commit.pushed(second, "origin", example.tag) == {example.tag.ref: releases.find(second, tag).object}
 
 
 def test_a_tag_that_is_no_release_takes_nothings_place(two: tuple[Path, Path], example: Notes, sh: Sh) -> None:

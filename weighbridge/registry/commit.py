@@ -202,10 +202,33 @@ def push(root: Path, remote: str, tag: str, branch: str | None = None) -> None:
             f"and weigh against it: {back}`git tag -d {tag}`, `git fetch {where} --tags`, "
             "`snakemake --cores all --forcerun package`"
         )
-    raise SetupError(
+    if any(b"refs/heads/" in line and line.endswith((b"(fetch first)", b"(non-fast-forward)")) for line in rejected):
+        raise SetupError(
+            f"{tag} is released here, and its name is free on {where}, but the branch {branch} has commits there that "
+            f"yours lacks, so neither was pushed; `git pull --no-rebase {where} {branch}` (a rebase would leave the "
+            "release behind), then run snakemake again, which pushes both"
+        )
+    raise _unpushed(tag, where, reason)
+
+
+def _unpushed(tag: str, where: str, reason: str) -> SetupError:
+    return SetupError(
         f"{tag} is released here but wasn't pushed to {where}: {reason}; "
         "mend that and run snakemake again, which pushes it"
     )
+
+
+def pushed(root: Path, remote: str, tag: Tag) -> dict[str, str]:
+    """Return the tag objects that a remote has for versions of *tag*'s model, by reference.
+
+    Raises:
+        SetupError: where it can't be reached; it says that *tag* wasn't pushed.
+    """
+    done = git.attempt(root, "ls-remote", "--refs", "--", remote, f"refs/tags/{tag.name}@v*")
+    if done.returncode:
+        raise _unpushed(str(tag), git.without_credentials(remote), git.last_words(done.stderr))
+    lines = (line.split("\t") for line in done.stdout.decode(errors="replace").splitlines())
+    return {ref: found for found, ref in lines}
 
 
 def _is_taken(root: Path, remote: str, ref: str) -> bool:

@@ -140,6 +140,11 @@ def head(root: Path) -> str:
     return found.stdout.decode().strip()
 
 
+def is_merged(root: Path, commit: str) -> bool:
+    """Return whether HEAD has *commit* in its history."""
+    return attempt(root, "merge-base", "--is-ancestor", commit, "HEAD").returncode == 0
+
+
 def branch(root: Path) -> str | None:
     """Return the short name of the current branch; ``None`` where HEAD is detached."""
     found = attempt(root, "symbolic-ref", "--quiet", "HEAD")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from weighbridge import documents
 from weighbridge.errors import RecordError, SetupError
-from weighbridge.registry import git, ledger, releases
+from weighbridge.registry import git, index, ledger, records, releases
 from weighbridge.registry.notes import parse_message
 from weighbridge.registry.tags import Tag
 
@@ -15,7 +15,8 @@ from weighbridge.registry.tags import Tag
 def withdraw(root: Path, remote: str, tag: str) -> releases.Release:
     """Put the remote's release in the place of the one made here, and return it.
 
-    The working tree stays as it is. A branch that was advanced to the withdrawn release goes back to where it was.
+    Files in the working tree stay as they are. A branch that was advanced to the withdrawn release goes to theirs where
+    both were made of the same commit, else back to where it was.
 
     Args:
         root: the project's root.
@@ -28,27 +29,39 @@ def withdraw(root: Path, remote: str, tag: str) -> releases.Release:
     """
     ours = releases.find(root, tag)
     theirs = _fetched(root, remote, ours.tag)
-    ledger.append(
-        root,
-        {
-            "kind": "release",
-            "status": "withdrawn",
-            "tag": tag,
-            "manifest_sha256": ours.notes.manifest_sha256,
-            "error": f"{git.without_credentials(remote)} had another release of this name",
-            "when": documents.utc_now(),
-        },
-    )
+    # Before the tag: a kill in between is made good by the next start, which pushes again and comes here again.
+    _put_on_record(root, ours, remote)
     steps = [f"update {ours.tag.ref} {theirs} {ours.object}"]
     branch, parent = git.branch(root), git.run(root, "rev-parse", f"{ours.commit}^").decode().strip()
     advanced = branch is not None and git.head(root) == ours.commit
+    same = (
+        git.attempt(root, "rev-parse", "--verify", "--quiet", f"{theirs}^{{commit}}^").stdout.decode().strip() == parent
+    )
+    onto = git.run(root, "rev-parse", f"{theirs}^{{commit}}").decode().strip() if same else parent
     if advanced:
-        steps.append(f"update refs/heads/{branch} {parent} {ours.commit}")
+        steps.append(f"update refs/heads/{branch} {onto} {ours.commit}")
     lines = "\n".join(["start", *steps, "prepare", "commit", ""]).encode()
     git.run(root, "update-ref", "-m", f"withdrawn: {tag}", "--stdin", input=lines)
     if advanced:
         _forget(root, parent, ours.commit)
+        if same:
+            index.complete(root, onto)
     return releases.find(root, tag)
+
+
+def _put_on_record(root: Path, ours: releases.Release, remote: str) -> None:
+    said = {
+        "kind": records.RELEASE,
+        "status": records.WITHDRAWN,
+        "tag": str(ours.tag),
+        "manifest_sha256": ours.notes.manifest_sha256,
+    }
+    rows = (row for row in ledger.rows(root) if (row.kind, row.status) == (records.RELEASE, records.WITHDRAWN))
+    entries = (ledger.parse((root / ledger.path_of(row.digest)).read_bytes(), row.digest) for row in rows)
+    if any(said.items() <= entry.record.items() for entry in entries if not isinstance(entry, str)):
+        return
+    error = f"{git.without_credentials(remote)} had another release of this name"
+    ledger.append(root, said | {"error": error, "when": documents.utc_now()})
 
 
 def _fetched(root: Path, remote: str, tag: Tag) -> str:
