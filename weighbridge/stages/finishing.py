@@ -194,7 +194,8 @@ def finish(root: Path, gate_file: GateFile, plan: Ahead, known: Known) -> manife
         SetupError: where Git can't be asked.
     """
     found = found_approvals(root, plan, known.card.owner)
-    results = tuple(_finished(gate_file, plan, known, found))
+    seen = Foreseen(plan.derived, plan.needed, plan.approval)
+    results = tuple(finished(gate_file, plan.judged.results, seen, known, found))
     return msgspec.structs.replace(
         plan.judged,
         results=results,
@@ -204,20 +205,35 @@ def finish(root: Path, gate_file: GateFile, plan: Ahead, known: Known) -> manife
     )
 
 
-def _finished(
-    gate_file: GateFile, plan: Ahead, known: Known, found: approvals.Verified
+def finished(
+    gate_file: GateFile,
+    judged: Sequence[manifest.GateResult],
+    seen: Foreseen,
+    known: Known,
+    found: approvals.Verified,
 ) -> Iterator[manifest.GateResult]:
-    """Yield each result, in the order of the file; then the gates that no file can leave out."""
+    """Yield each result, in the order of the file; then the gates that no file can leave out.
+
+    Args:
+        gate_file: the gates.
+        judged: the judge's results.
+        seen: what a person has to approve, and how.
+        known: what the other gates look at that the judge left open.
+        found: the approvals.
+
+    Raises:
+        SettingsError: where ``card.reviewed`` is no day.
+    """
 
     def one(kind: str, name: str) -> manifest.GateResult:
         if kind == "complete":
             return gates.complete_gate(name, known.missing)
         if kind == "clean":
             return gates.clean_gate(name, known.dirty)
-        return gates.approval_gate(name, plan.approval, plan.needed, found.approvals, found.problems)
+        return gates.approval_gate(name, seen.approval, seen.needed, found.approvals, found.problems)
 
-    always = {"complete", "clean", *(["approval"] if plan.needed else [])}
-    for result in plan.judged.results:
+    always = {"complete", "clean", *(["approval"] if seen.needed else [])}
+    for result in judged:
         gate = gate_file.gates.get(result.name)
         if isinstance(gate, Documents):
             yield gates.documents_gate(result.name, gate, known.card, known.today)
@@ -225,7 +241,7 @@ def _finished(
             yield one(result.kind, result.name)
         else:
             yield result
-    for kind in sorted(always - {result.kind for result in plan.judged.results}):
+    for kind in sorted(always - {result.kind for result in judged}):
         yield one(kind, kind)
 
 

@@ -15,8 +15,7 @@ from weighbridge.data import tables
 from weighbridge.data.schema import Column, Schema
 from weighbridge.errors import RecordError
 from weighbridge.evidence import gates, version
-from weighbridge.registry import history, releases
-from weighbridge.settings import Documents, GateFile
+from weighbridge.registry import approvals, history, releases
 from weighbridge.stages import finishing, judge, weigh
 from weighbridge.stages.finishing import Foreseen
 from weighbridge.tasks import JudgeTask, ReleaseTask
@@ -233,31 +232,15 @@ def _require_compared(subject: Subject, files: Contents) -> None:
 
 def _finished(subject: Subject, again: Judged) -> list[manifest.GateResult]:
     """Return the results with the gates that the release finished; who approved is proved apart."""
-    found = subject.manifest
-    gate_file = task_of(found).gates
-    results = [_one(subject, gate_file, again.foreseen, result) for result in again.verdict.gates.results]
-    kinds = {result.kind for result in results}
-    added = {
-        "complete": gates.complete_gate("complete", manifest.missing_fields(found)),
-        "clean": gates.clean_gate("clean", found.code.dirty_files),
-    } | ({"approval": _approved("approval", found, again.foreseen)} if again.foreseen.needed else {})
-    return [*results, *(result for kind, result in added.items() if kind not in kinds)]
-
-
-def _one(subject: Subject, gate_file: GateFile, seen: Foreseen, result: manifest.GateResult) -> manifest.GateResult:
-    found, gate = subject.manifest, gate_file.gates.get(result.name)
-    if isinstance(gate, Documents):
-        day = dt.date.fromisoformat(found.model_info.created[:10])
-        return gates.documents_gate(result.name, gate, task_of(found).config.card, day)
-    if result.kind == "complete":
-        return gates.complete_gate(result.name, manifest.missing_fields(found))
-    if result.kind == "clean":
-        return gates.clean_gate(result.name, found.code.dirty_files)
-    return _approved(result.name, found, seen) if result.kind == "approval" else result
-
-
-def _approved(name: str, found: manifest.Manifest, seen: Foreseen) -> manifest.GateResult:
-    return gates.approval_gate(name, seen.approval, seen.needed, found.gates.approvals)
+    found, settings = subject.manifest, task_of(subject.manifest)
+    known = finishing.Known(
+        missing=manifest.missing_fields(found),
+        dirty=found.code.dirty_files,
+        card=settings.config.card,
+        today=dt.date.fromisoformat(found.model_info.created[:10]),
+    )
+    given = approvals.Verified(found.gates.approvals, ())
+    return list(finishing.finished(settings.gates, again.verdict.gates.results, again.foreseen, known, given))
 
 
 def _unlike_results(expected: list[manifest.GateResult], recorded: dict[str, manifest.GateResult]) -> Iterator[str]:
