@@ -16,7 +16,7 @@ from weighbridge.manifest import Interval
 from weighbridge.registry import commit, ledger, ledger_book, processes, releases, sealing
 from weighbridge.registry.notes import Notes
 from weighbridge.registry.tags import Tag, Version
-from weighbridge.views import audit
+from weighbridge.views import audit, log, trail
 
 Told = list[tuple[str, str]]
 
@@ -398,3 +398,26 @@ def test_what_a_release_holds_cannot_be_accepted_as_lost(released: tuple[Path, l
     ledger.append(root, said)
     assert audit.audit(root, accept_loss="gone")[1] == 1
     assert told(root) == [("removed", at(digests[2]))]
+
+
+def test_a_record_of_a_release_that_nobody_could_read_is_named_and_stops_no_view(
+    five: tuple[Path, list[str]],
+) -> None:
+    root, _ = five
+    deep = b'{"parents":[],"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}\n"
+    digest = ledger.digest_of(deep)
+    (root / at(digest)).parent.mkdir(parents=True, exist_ok=True)
+    (root / at(digest)).write_bytes(deep)
+    assert told(root) == [("forged", at(digest))]
+    make_release(root)
+    (root / at(digest)).unlink()
+    assert ("edited", f"flights@v1.0.0:{at(digest)}") in told(root)
+    _, problems = trail._records(root, releases.releases(root))
+    assert f"flights@v1.0.0:{at(digest)}" in [problem.partition(": ")[0] for problem in problems]
+
+
+def test_a_loss_on_record_is_listed(five: tuple[Path, list[str]]) -> None:
+    root, digests = five
+    (root / at(digests[2])).unlink()
+    audit.audit(root, accept_loss="the disk failed")
+    assert f"{digests[2][:12]}: the disk failed" in log.log(root, None)
