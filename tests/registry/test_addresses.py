@@ -69,7 +69,8 @@ def test_a_missing_folder_and_a_broken_link_have_no_address(raw: Path) -> None:
     "text",
     [
         "outs:\n- md5: {a}\n  path: ../x\n", "outs:\n- md5: {a}\n  path: /x\n", "outs:\n- md5: {a}\n  path: .git\n",
-        "outs:\n- md5: {a}\n  path: x\nwdir: ../..\n", "outs:\n- md5: short\n  path: x\n", "outs: []\n", "x", "\x00",
+        "outs:\n- md5: {a}\n  path: x\nwdir: ../..\n", "outs:\n- md5: {a}\n  path: x\ncmd: touch x\n",
+        "outs:\n- md5: short\n  path: x\n", "outs: []\n", "x", "\x00",
         "outs:\n- path: x\n", "outs:\n- md5: {a}\n  path: x\n- md5: {a}\n  path: y\n",
     ],
 )  # fmt: skip

@@ -52,7 +52,7 @@ def parse_pointer(content: bytes, source: str) -> Pointer:
     if not is_address(address):
         raise RecordError(f"{source}: md5 is {address!r}; expected 32 hexadecimal digits; make it with `dvc add`")
     if not isinstance(path, str) or not is_plain(path) or {"wdir", "cmd"} & set(value):
-        raise RecordError(f"{source}: leads to {path!r}; expected the name of what lies beside it")
+        raise RecordError(f"{source}: leads to {path!r}; expected the name of what lies beside it, no wdir, no cmd")
     return Pointer(str(address), path)
 
 
