@@ -3,6 +3,7 @@
 import os
 import platform
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -37,7 +38,7 @@ def _kill(process: subprocess.Popen[str]) -> None:
 def _stale(root: Path) -> Path:
     """Leave a lock as a killed Snakemake does."""
     lock = root / ".snakemake/locks/0.output.lock"
-    lock.parent.mkdir(parents=True)
+    lock.parent.mkdir(parents=True, exist_ok=True)
     lock.write_text("results/raw.yaml\n")
     return lock
 
@@ -56,6 +57,18 @@ def test_a_second_pipeline_is_told_who_runs_in_one_sentence(root: Path) -> None:
     _kill(other)
     assert f"process {other.pid} on {platform.node()}, since " in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_pipeline_whose_results_were_removed_is_still_known_to_run(root: Path) -> None:
+    other = _other(root, "running.hold(root)")
+    lock = _stale(root)
+    shutil.rmtree(root / "results")
+    with pytest.raises(SetupError, match=f"process {other.pid} on "):
+        running.hold(root)
+    _kill(other)
+    assert lock.exists(), "its owner was alive"
+    running.hold(root)
+    assert not lock.exists()
 
 
 def test_after_a_kill_the_next_start_goes_on(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

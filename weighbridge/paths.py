@@ -48,6 +48,7 @@ LEDGER = Path("runs")
 LEDGER_INDEX = Path("results/.ledger.msgpack")  # may be deleted: made anew from the records
 LEDGER_SEEN = Path("results/.ledger.seen")  # a second book of what was written here
 RUNNING = Path("results/.running")  # held by the snakemake that runs here
+RUNNING_BESIDE = Path(".snakemake/weighbridge.running")  # held as well: results/ may be removed meanwhile
 STAGE_LOCKS = Path("results/.locks")  # one file for each stage, held while it runs
 ATTEMPTS = Path("results/attempts")  # one file for each stage that is running
 LOST = Path("results/lost")  # damaged records whose loss is on record

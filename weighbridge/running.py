@@ -54,7 +54,7 @@ _LOOKING = frozenset(
         "--lu",
     ]
 )
-_held: dict[Path, int] = {}
+_held: set[Path] = set()
 
 
 def is_looking(arguments: Iterable[str]) -> bool:
@@ -78,15 +78,18 @@ def hold(root: Path) -> None:
         return
     with contextlib.ExitStack() as stack:
         try:
-            descriptor = _opened(root / paths.RUNNING)
-            stack.callback(os.close, descriptor)
-            taken = _taken(descriptor, fcntl.LOCK_EX, _PATIENCE_SECONDS)
-            holder = os.pread(descriptor, 200, 0).decode(errors="replace").strip()
+            descriptors, holder, taken = [], "", True
+            for place in (paths.RUNNING, paths.RUNNING_BESIDE):
+                descriptors.append(_opened(root / place))
+                stack.callback(os.close, descriptors[-1])
+                taken = taken and _taken(descriptors[-1], fcntl.LOCK_EX, _PATIENCE_SECONDS)
+                holder = holder or os.pread(descriptors[-1], 200, 0).decode(errors="replace").strip()
             if taken:
                 _put_in_order(root, holder)
-                _write_holder(descriptor)
+                for descriptor in descriptors:
+                    _write_holder(descriptor)
                 stack.pop_all()
-                _held[root] = descriptor
+                _held.add(root)
         except OSError as problem:
             if problem.errno in _NO_LOCKS_HERE:
                 return
