@@ -25,7 +25,7 @@ from small_project import Project
 from weighbridge import paths
 from weighbridge.digest import folder_entries, sha256_bytes, sha256_folder, sha256_json
 from weighbridge.manifest import Approval, Manifest
-from weighbridge.registry import approvals, cache, content, git, model_keys, model_signature, releases
+from weighbridge.registry import approvals, cache, content, git, ledger, model_keys, model_signature, releases
 from weighbridge.registry.objects import Objects
 from weighbridge.registry.tags import Tag
 from weighbridge.verification import commits, consent, judgement, record
@@ -462,6 +462,22 @@ class TestTheReleaseCommit:
         assert set(failed(project)) == {"ledger"}
         forge(project, TAG, others={first: b'{"kind":"run","parents":[]}\n'})
         assert "edited or foreign" in failed(project)["ledger"]
+
+    def test_may_lack_a_record_whose_loss_is_on_record(self, project: Project) -> None:
+        when = {"when": "2026-01-31T12:00:00Z"}
+        attempt = {"kind": "attempt", "status": "failed", "stage": "train", "error": "no rows"} | when
+        made = [ledger.append(project.root, attempt) for _ in range(2)]
+        try:
+            (project.root / ledger.path_of(made[0])).unlink()
+            forge(project, TAG)
+            assert f"1 records are missing from the ledger, {made[0][:12]}" in failed(project)["ledger"]
+            said = {"kind": "ledger", "status": "lost", "lost": made[0], "why": "the disk failed", "by": "Ada"}
+            made.append(ledger.append(project.root, said | when))
+            forge(project, TAG)
+            assert verified(project)["ledger"][0] == PROVED
+        finally:
+            for digest in made:
+                (project.root / ledger.path_of(digest)).unlink(missing_ok=True)
 
 
 class TestContent:
