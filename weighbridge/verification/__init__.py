@@ -1,4 +1,4 @@
-"""Whether a release is what it says, proved offline from Git's objects and DVC's content.
+"""Whether a release is what it says, proved from Git's objects and DVC's content.
 
 Nothing of the tree under test is executed, and nothing that it says of itself is believed. The modules, in the order
 in which a release is taken apart:
