@@ -99,6 +99,7 @@ def _release(folder: Path) -> Path:
 
 def _write_random(path: Path) -> None:
     with path.open("wb") as stream:
+        stream.write(bytes(8))  # noise alone may look like the beginning of a pickle
         for _ in range(_GIB // _BLOCK):
             stream.write(os.urandom(_BLOCK))
 
