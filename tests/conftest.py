@@ -1,12 +1,18 @@
 """A small project that all may copy: fresh, or with a finished run of the whole pipeline."""
 
 import os
+import signal
 from pathlib import Path
 
 import hypothesis
 import pytest
 import small_project
 from small_project import Project
+
+# A job in the background, or under nohup, may be started deaf to these, and would hand that on to what tests start.
+for _number, _usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _usual)
 
 # A busy machine is no failure; and what CI tries is the same each time, while people's machines try anew.
 hypothesis.settings.register_profile(

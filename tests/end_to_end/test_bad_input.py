@@ -236,7 +236,8 @@ def _small_disk_possible() -> bool:
     ("stage", "folder"), [("preprocess", "data/processed"), ("package", "models"), ("weigh", "results/weighing")]
 )
 def test_a_full_disk_is_told_in_words(stage: str, folder: str, finished: Project) -> None:
-    script = f'mount -t tmpfs -o size=4k none {folder} && exec "$@"'
+    fill = f"head -c 4096 /dev/zero > {folder}/.full"
+    script = f'mount -t tmpfs -o size=4k none {folder} && {fill} && exec "$@"'
     before = ("unshare", "--map-root-user", "--mount", "sh", "-c", script, "sh")
     done = finished.stage(stage, before=before)
     assert_refused(done, ("no space left",))

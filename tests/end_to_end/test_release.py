@@ -51,7 +51,8 @@ class TestFirstRelease:
         changes = done.git("diff", "--name-status", "HEAD", FIRST).splitlines()
         assert {line[0] for line in changes} == {"A"}
         added = {line[2:] for line in changes if not line[2:].startswith(("models/plots/", "runs/"))}
-        own = {f"models/small.{kind}" for kind in ("dvc", "yaml", "md", "verdict.json")} | {"models/metrics.yaml"}
+        kinds = ("dvc", "yaml", "md", "verdict.json", "provenance.json", "cdx.json")
+        own = {f"models/small.{kind}" for kind in kinds} | {"models/metrics.yaml"}
         assert added == own | {"data/processed.dvc", "models/predictions.parquet.dvc"}
 
     def test_has_a_complete_manifest_whose_digest_the_tag_names(self, done: Project) -> None:

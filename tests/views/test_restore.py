@@ -93,7 +93,7 @@ def make_release(project: Path, altered: Make, version: str, changes: dict[str, 
 
 def state(root: Path) -> dict[str, str]:
     """Return what lies in the working tree, DVC's own scratch files aside."""
-    left_out = (root / ".git", root / ".dvc", root / "results")
+    left_out = (root / ".git", root / ".dvc", root / ".snakemake", root / "results")
     files = (
         path for path in root.rglob("*") if path.is_file() and not any(path.is_relative_to(one) for one in left_out)
     )
