@@ -90,7 +90,7 @@ def test_a_vanished_remote_is_named_and_the_next_start_pushes(waiting: Project, 
 def _mounted(*options: str) -> bool:
     """Mount as told, where this may be done; else leave the test out."""
     if os.geteuid() != 0 or subprocess.run(["mount", *options], capture_output=True, check=False).returncode:
-        pytest.skip("may not mount here")
+        pytest.skip("only root may mount a small disk; and not in every container")
     return True
 
 

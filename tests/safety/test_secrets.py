@@ -198,7 +198,7 @@ class TestOutput:
 
 
 def test_the_folder_one_is_in_is_no_secret_by_the_shells_name_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PWD", "/home/grace/flights")
-    assert secrets_guard.redact("cloned from /home/grace/flights.git") == "cloned from /home/grace/flights.git"
-    monkeypatch.setenv("DB_PASSWORD", "/home/grace/flights")
-    assert secrets_guard.redact("cloned from /home/grace/flights.git") == "cloned from ***.git"
+    monkeypatch.setenv("PWD", "/people/grace/flights")
+    assert secrets_guard.redact("cloned from /people/grace/flights.git") == "cloned from /people/grace/flights.git"
+    monkeypatch.setenv("DB_PASSWORD", "/people/grace/flights")
+    assert secrets_guard.redact("cloned from /people/grace/flights.git") == "cloned from ***.git"
