@@ -64,7 +64,7 @@ class Feature(Record, frozen=True):
     name: str
     """Name of the column."""
     type: str
-    """``number`` or ``string``."""
+    """``number``, ``string``, ``boolean``, ``time`` or ``array``."""
     unit: str
     """Unit of measure; empty where it has none."""
     known_hours_before: float
@@ -79,6 +79,8 @@ class Feature(Record, frozen=True):
     """Text: its most frequent values in the training rows, the rest being one bin more."""
     shares: tuple[float, ...] = ()
     """Share of training rows in each bin; the last bin holds missing values (numbers) or the rest (text)."""
+    shape: tuple[int, ...] = ()
+    """Shape of a row's array; empty for a single value."""
 
 
 class Split(Record, frozen=True):
@@ -92,10 +94,16 @@ class Split(Record, frozen=True):
     """Time of the first row."""
     last: str | None
     """Time of the last row."""
-    target_rate: float
-    """Share of rows whose target is 1."""
+    target_rate: float | None
+    """Share of rows whose target is 1; none where there are not just two classes."""
     sha256: str
     """SHA-256 of the part's file."""
+    target_shares: dict[str, float] = {}
+    """Share of rows of each class, by its label; empty where a number is predicted."""
+    target_mean: float | None = None
+    """Mean of the target; none where classes are predicted."""
+    target_deviation: float | None = None
+    """Standard deviation of the target (n); none where classes are predicted."""
 
 
 class Check(Record, frozen=True):
@@ -137,7 +145,7 @@ class DataSection(Record, frozen=True):
     target: str
     """Name of the column to predict."""
     labels: tuple[str, ...]
-    """The meaning of 0 and of 1."""
+    """The meaning of each class, from class 0 on; empty where a number is predicted."""
     split_rule: str
     """How rows were divided, in words."""
     splits: dict[str, Split]
@@ -152,6 +160,14 @@ class DataSection(Record, frozen=True):
     """Name of the column with a row's time."""
     group: str = ""
     """Name of the column whose equal values mark rows that depend on each other; empty where rows are independent."""
+    task: str = "binary"
+    """``binary``, ``multiclass`` or ``regression``."""
+    weight: str = ""
+    """Name of the column with the weight of a row in training; empty where all count alike."""
+    target_unit: str = ""
+    """Unit of the target; empty where it has none."""
+    folds: int = 0
+    """Folds of a cross-validation; 0 without. ``validation`` is fold 0; ``train`` has a column ``fold``."""
 
 
 class Source(Record, frozen=True):
@@ -293,7 +309,7 @@ class Training(Record, frozen=True):
 
 
 class Input(Record, frozen=True):
-    """One input of the model: a column of one value a row; a missing value is NaN, or the empty string."""
+    """One input of the model: a value or an array a row; a missing value is NaN, or the empty string."""
 
     name: str
     """Name of the input."""
@@ -305,6 +321,8 @@ class Input(Record, frozen=True):
     """Whether a value may be missing."""
     optional: bool = False
     """Whether the whole input may be left out."""
+    shape: tuple[int, ...] = ()
+    """Shape of a row's array; empty for a single value."""
 
 
 class Output(Record, frozen=True):
@@ -318,6 +336,8 @@ class Output(Record, frozen=True):
     """What its values stand for, in order."""
     meaning: str
     """What it says, in words."""
+    shape: tuple[int, ...] = ()
+    """What it holds a row: nothing here for one value, else the number of classes."""
 
 
 class Interface(Record, frozen=True):
@@ -571,8 +591,8 @@ class Weighing(Record, frozen=True):
     """Each metric on the test rows with its interval, by name."""
     slices: tuple[Slice, ...]
     """Each part of the test rows that was measured apart."""
-    calibration: Calibration
-    """How far probabilities can be taken at their word."""
+    calibration: Calibration | None
+    """How far probabilities can be taken at their word; none where there are not just two classes."""
     serving: Serving
     """What it costs to serve."""
     comparison: Comparison | None

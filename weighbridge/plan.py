@@ -12,9 +12,9 @@ import msgspec
 from weighbridge import code, documents, importable, links, paths, secrets_guard, tasks
 from weighbridge.digest import canonical_json, sha256_bytes
 from weighbridge.errors import SettingsError, SetupError
-from weighbridge.evidence import gates
+from weighbridge.evidence import catalogue, gates
 from weighbridge.registry import content
-from weighbridge.settings import Candidate, Churn, Config, GateFile, Section, Settings
+from weighbridge.settings import Candidate, Churn, Config, GateFile, Section, Settings, TimeSplit
 
 _TEMPLATE = "__use_yte__"
 """The key that makes a YAML file a program, for Snakemake."""
@@ -53,12 +53,22 @@ def load(root: Path, overlay: Mapping[str, Any] | None = None, overlay_files: Se
     for document in (config, gate_file):
         secrets_guard.refuse(document)
     settings = Settings(
-        config=documents.typed(config, Config),
+        config=_with_usual_metrics(documents.typed(config, Config)),
         gates=documents.typed(gate_file, GateFile),
     )
     _check(settings, config)
     links.refuse(root, settings.config.name)
     return settings
+
+
+def _with_usual_metrics(config: Config) -> Config:
+    """Fill in the metrics that the configuration leaves to the task."""
+    names = config.metrics.names or catalogue.USUAL[config.data.task]
+    return msgspec.structs.replace(
+        config,
+        metrics=msgspec.structs.replace(config.metrics, names=names),
+        select=msgspec.structs.replace(config.select, metric=config.select.metric or names[0]),
+    )
 
 
 def _refuse_templates(document: documents.Document) -> None:
@@ -109,7 +119,7 @@ def _merge(base: Any, over: Any, path: tuple[str, ...], lines: dict[Any, int]) -
 def _check(settings: Settings, document: documents.Document) -> None:
     config = settings.config
     split = config.data.split
-    if not split.start < split.validation < split.test < split.end:
+    if isinstance(split, TimeSplit) and not split.start < split.validation < split.test < split.end:
         raise SettingsError(
             f"{document.where(('data', 'split'))}: found start {split.start}, validation {split.validation}, "
             f"test {split.test}, end {split.end}; expected each to be later than the one before"
@@ -124,7 +134,7 @@ def _check(settings: Settings, document: documents.Document) -> None:
         refused = importable.problem(named)
         if refused:
             raise SettingsError(f"{document.where(path)}: {refused}")
-    gates.check(settings.gates, config.metrics, config.select, cost=config.cost)
+    gates.check(settings.gates, config.metrics, config.select, cost=config.cost, task=config.data.task)
     _check_cases(settings.gates)
 
 
@@ -267,7 +277,11 @@ class Plan:
     def _train_task(self, candidate: Candidate) -> tasks.TrainTask:
         config = self.config
         return tasks.TrainTask(
-            candidate=candidate, data_schema=config.data.schema, threads=config.threads, reuse=config.reuse
+            candidate=candidate,
+            data_schema=config.data.schema,
+            threads=config.threads,
+            reuse=config.reuse,
+            memory_mb=config.memory_mb,
         )
 
     def _evaluate_task(self, candidate: Candidate) -> tasks.EvaluateTask:

@@ -33,6 +33,63 @@ class TimeSplit(Section, frozen=True, tag_field="by", tag="time"):
     """Time zone, such as ``America/New_York``, in which these days begin; that of the groups, where they are days."""
 
 
+class RandomSplit(Section, frozen=True, tag_field="by", tag="random"):
+    """Split by chance, for rows that have no order: each row by a digest of its id, so that it stays where it is."""
+
+    validation: Share = 0.2
+    """Share of the rows that choose the champion."""
+    test: Share = 0.2
+    """Share of the rows that weigh it."""
+    seed: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """Another number, another draw."""
+    stratify: bool = True
+    """Whether each part has the same share of each class (of a regression: of each tenth of the target's range)."""
+
+
+class GroupSplit(Section, frozen=True, tag_field="by", tag="group"):
+    """Split by chance, whole groups together: by a digest of the schema's group column."""
+
+    validation: Share = 0.2
+    """Share of the groups whose rows choose the champion."""
+    test: Share = 0.2
+    """Share of the groups whose rows weigh it."""
+    seed: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """Another number, another draw."""
+
+
+class ColumnSplit(Section, frozen=True, tag_field="by", tag="column"):
+    """Split as a column of the table says; rows with other values in it are left out."""
+
+    column: str
+    """The column, which need not be in the schema."""
+    train: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] = ("train",)
+    """Its values in training rows."""
+    validation: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] = ("validation",)
+    """Its values in validation rows."""
+    test: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] = ("test",)
+    """Its values in test rows."""
+
+
+class FoldSplit(Section, frozen=True, tag_field="by", tag="k_fold"):
+    """Cross-validation, for few rows: seed *s* validates on fold *s* modulo *folds* and trains on all others.
+
+    With as many seeds as folds, from 0 on, the candidates' means and deviations are those of the cross-validation.
+    """
+
+    folds: Annotated[int, msgspec.Meta(ge=2, le=100)] = 5
+    """Number of folds."""
+    test: Share = 0.2
+    """Share of the rows that weigh the champion; no fold has them."""
+    seed: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """Another number, another draw."""
+    stratify: bool = True
+    """Whether each fold has the same share of each class (of a regression: of each tenth of the target's range)."""
+
+
+Split = TimeSplit | RandomSplit | GroupSplit | ColumnSplit | FoldSplit
+Task = Literal["binary", "multiclass", "regression"]
+
+
 class Data(Section, frozen=True):
     """Where the rows come from."""
 
@@ -42,12 +99,14 @@ class Data(Section, frozen=True):
     """Function ``load(folder)`` that returns the table of all rows."""
     schema: ImportPath
     """The table's :class:`weighbridge.data.schema.Schema`."""
-    split: TimeSplit
+    split: Split
     """How rows are divided into train, validation and test."""
     source: str
     """Where the data is from, in words or as an address."""
     licence: str
     """Licence of the data."""
+    task: Task = "binary"
+    """What is predicted: one of two classes, one of several, or a number; the schema's labels must agree."""
 
 
 class Fit(Section, frozen=True):
@@ -81,8 +140,8 @@ class Candidate(Section, frozen=True):
 class Select(Section, frozen=True):
     """How the champion is chosen, on validation rows only."""
 
-    metric: str = "roc_auc"
-    """The primary metric; its mean over the seeds decides."""
+    metric: str = ""
+    """The primary metric; its mean over the seeds decides. Where left out, the first of ``metrics.names``."""
 
 
 class OwnMetric(Section, frozen=True):
@@ -99,10 +158,10 @@ class OwnMetric(Section, frozen=True):
 class Metrics(Section, frozen=True):
     """What is measured."""
 
-    names: tuple[str, ...] = (
-        "roc_auc", "average_precision", "accuracy", "f1", "precision", "recall", "log_loss", "brier_score_loss",
-    )  # fmt: skip
-    """Metrics, by scikit-learn's names (the reference page lists them), or by the names in ``own``."""
+    names: tuple[str, ...] = ()
+    """Metrics, by scikit-learn's names (the reference page lists them), or by the names in ``own``.
+
+    Where left out, the task's usual ones."""
     threshold: Share = 0.5
     """Probability from which a row is decided to be positive."""
     confidence: Share = 0.95
@@ -354,6 +413,44 @@ class GateFile(Section, frozen=True):
     """The gates, by names of your choice."""
 
 
+class Span(Section, frozen=True):
+    """Numbers to draw from, both ends included."""
+
+    low: float
+    """The least."""
+    high: float
+    """The greatest."""
+    log: bool = False
+    """Whether their logarithm is drawn evenly, as suits learning rates and penalties."""
+    integer: bool = False
+    """Whether only whole numbers are drawn."""
+
+
+class Grid(Section, frozen=True, tag_field="method", tag="grid"):
+    """All combinations of the values listed."""
+
+    params: dict[str, Annotated[tuple[Any, ...], msgspec.Meta(min_length=1)]] = {}
+    """Values to try, by the candidate's parameter."""
+    fit: dict[str, Annotated[tuple[Any, ...], msgspec.Meta(min_length=1)]] = {}
+    """Values to try, by the key of ``fit``."""
+
+
+class Random(Section, frozen=True, tag_field="method", tag="random"):
+    """So many draws, each parameter on its own: finds good values sooner where few of them matter.
+
+    Bergstra and Bengio 2012, JMLR 13.
+    """
+
+    samples: Annotated[int, msgspec.Meta(ge=1, le=1000)]
+    """Number of draws; a larger number keeps those of a smaller one."""
+    params: dict[str, tuple[Any, ...] | Span] = {}
+    """Values, or the span of numbers, to draw from, by the candidate's parameter."""
+    fit: dict[str, tuple[Any, ...] | Span] = {}
+    """Likewise, by the key of ``fit``."""
+    seed: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """Another number, other draws."""
+
+
 class Config(Section, frozen=True):
     """``config/config.yaml``: what to train, on what, and who answers for it."""
 
@@ -367,12 +464,18 @@ class Config(Section, frozen=True):
     """Each candidate is trained once a seed."""
     threads: Annotated[int, msgspec.Meta(ge=1, le=1024)] = 1
     """Threads of one training; part of the run's identity, since it changes the bits."""
+    memory_mb: Annotated[int, msgspec.Meta(ge=100)] = 4000
+    """Memory of one training in MiB: asked for of a cluster; rows that need more are streamed from disk."""
     reuse: bool = True
     """Take over the weights of a run that is on record with the very same inputs, instead of training it again."""
     select: Select = Select()
     metrics: Metrics = Metrics()
     cost: Cost = Cost()
     release: Release = Release()
+    search: dict[Name, Grid | Random] = {}
+    """Hyperparameters to try, by the candidate's name; each point becomes a candidate of its own."""
+    custom_rules: tuple[str, ...] = ()
+    """Files of rules of your own (``.smk``), included after the engine's."""
 
 
 class Settings(Section, frozen=True):

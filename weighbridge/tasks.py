@@ -40,12 +40,16 @@ class PreprocessTask(Section, frozen=True):
 
 
 class TrainTask(Section, frozen=True):
-    """What is trained; *reuse*: or taken over from an earlier run with the same inputs."""
+    """What is trained; *reuse*: or taken over from an earlier run with the same inputs.
+
+    Rows that need more than *memory_mb* are streamed, which gives other bits: so it is part of the run's identity.
+    """
 
     candidate: Candidate
     data_schema: ImportPath
     threads: int
     reuse: bool = True
+    memory_mb: int = 4000
 
 
 class EvaluateTask(Section, frozen=True):

@@ -7,6 +7,7 @@ import msgspec
 
 from weighbridge import importable
 from weighbridge.errors import SettingsError
+from weighbridge.settings import Task
 
 
 class Column(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -14,16 +15,25 @@ class Column(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     A negative ``known`` is a value from after the prediction: a leak, which ``preprocess`` refuses. ``minimum`` and
     ``maximum`` (of a number, both included) and ``values`` (of text) are what may be found in the column; rows with
-    anything else are counted by a check of the data. A missing value is always allowed.
+    anything else are counted by a check of the data. A missing value is always allowed, but in arrays.
+
+    Models see three kinds: numbers, text and arrays. A boolean becomes the number 0 or 1, a time the number of days
+    since 1970 (UTC); an ``array`` holds numbers of the one *shape* in each row, such as (1, 8, 8) for an image.
     """
 
-    type: Literal["number", "string"]
-    known: float
+    type: Literal["number", "string", "boolean", "time", "array"]
+    known: float = 0.0
     unit: str = ""
     description: str = ""
     minimum: float | None = None
     maximum: float | None = None
     values: tuple[str, ...] = ()
+    shape: tuple[Annotated[int, msgspec.Meta(ge=1)], ...] = ()
+
+    @property
+    def kind(self) -> Literal["number", "string", "array"]:
+        """What models see of it."""
+        return self.type if self.type in {"string", "array"} else "number"
 
     @property
     def ranged(self) -> bool:
@@ -36,29 +46,48 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     Attributes:
         id: column that names a row, unique over all splits.
-        time: column with the moment of the prediction (datetime, or ``datetime64[ns, UTC]``).
-        group: column whose rows depend on each other (a day, a patient), resampled together; or ``None``.
-        target: column with 0 or 1.
-        labels: the meaning of 0 and of 1.
+        target: column to predict: a class by its number from 0 or by its label, or a number.
         features: the model's inputs by name, in order.
+        labels: the meaning of each class, from class 0 on; none where a number is predicted.
+        time: column with the moment of the prediction (datetime, or ``datetime64[ns, UTC]``); or ``None``.
+        group: column whose rows depend on each other (a day, a patient), resampled together; or ``None``.
+        weight: column with the weight of a row in training, 0 or more; or ``None``. Metrics count all rows alike.
+        unit: unit of a number that is predicted.
     """
 
     id: str
-    time: str
     target: str
-    labels: Annotated[tuple[str, ...], msgspec.Meta(min_length=2, max_length=2)]
     features: dict[str, Column]
+    labels: tuple[str, ...] = ()
+    time: str | None = None
     group: str | None = None
+    weight: str | None = None
+    unit: str = ""
+
+    @property
+    def task(self) -> Task:
+        """What is predicted, by the number of classes."""
+        if not self.labels:
+            return "regression"
+        return "binary" if len(self.labels) == 2 else "multiclass"  # noqa: PLR2004 - binary
 
     @property
     def numbers(self) -> list[str]:
-        """Names of the numeric features, in order."""
-        return [name for name, column in self.features.items() if column.type == "number"]
+        """Names of the features that models see as numbers, in order."""
+        return self._of_kind("number")
 
     @property
     def strings(self) -> list[str]:
         """Names of the text features, in order."""
-        return [name for name, column in self.features.items() if column.type == "string"]
+        return self._of_kind("string")
+
+    @property
+    def arrays(self) -> list[str]:
+        """Names of the features of a fixed shape, in order."""
+        return self._of_kind("array")
+
+    def _of_kind(self, kind: str) -> list[str]:
+        return [name for name, column in self.features.items() if column.kind == kind]
 
 
 def resolve(path: str) -> Any:

@@ -78,6 +78,14 @@ METRICS: dict[str, dict[str, Metric]] = {
     ),
 }
 """The metrics of each task, by name."""
+USUAL: dict[str, tuple[str, ...]] = {
+    "binary": (
+        "roc_auc", "average_precision", "accuracy", "f1", "precision", "recall", "log_loss", "brier_score_loss",
+    ),
+    "multiclass": ("roc_auc_ovr", "accuracy", "balanced_accuracy", "f1_macro", "log_loss"),
+    "regression": ("root_mean_squared_error", "mean_absolute_error", "r2", "bias"),
+}  # fmt: skip
+"""What is measured of each task where the configuration doesn't say; the first chooses the champion."""
 _ALL: dict[str, Metric] = {name: metric for metrics in METRICS.values() for name, metric in metrics.items()}
 
 
