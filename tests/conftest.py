@@ -1,7 +1,10 @@
 """A small project that all may copy: fresh, or with a finished run of the whole pipeline."""
 
+import fcntl
 import os
+import shutil
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import hypothesis
@@ -24,18 +27,38 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("house")
 
 
+def _once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], Project]) -> Project:
+    """Return a project that all workers of this session share; the first that asks makes it, others wait."""
+    base = factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    folder.mkdir(exist_ok=True)
+    complete = folder / "complete"
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if complete.exists():
+            return Project(folder / "project")
+        shutil.rmtree(folder / "project", ignore_errors=True)  # of a worker that failed
+        project = make(folder)
+        complete.touch()
+    return project
+
+
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The small project, committed, never run. Not to be changed."""
-    return small_project.make(tmp_path_factory.mktemp("made") / "project")
+    return _once(tmp_path_factory, "made", lambda folder: small_project.make(folder / "project"))
 
 
 @pytest.fixture(scope="session")
 def done(made: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The same after ``snakemake``, without network where that can be had: v1.0.0 is released. Not to be changed."""
-    project = small_project.copy(made, tmp_path_factory.mktemp("done"))
-    project.sh(*small_project.without_network(), "snakemake", "--cores", "2")
-    return project
+
+    def run(folder: Path) -> Project:
+        project = small_project.copy(made, folder)
+        project.sh(*small_project.without_network(), "snakemake", "--cores", "2")
+        return project
+
+    return _once(tmp_path_factory, "done", run)
 
 
 @pytest.fixture
