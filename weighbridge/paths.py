@@ -56,13 +56,16 @@ CHECKPOINTS = Path("results/checkpoints")
 ADOPTED = Path("results/.adopted.json")  # tags whose records are in the ledger; may be deleted
 SIGNERS = Path("config/signers")  # who may release, who may approve
 
-FIGURE_NAMES = (
-    "candidates", "learning_curves", "roc", "precision_recall", "calibration", "confusion", "slices", "gates",
-)  # fmt: skip
-
-PLOT_NAMES = (
-    "candidates", "learning_curves", "roc", "precision_recall", "calibration", "confusion", "slices",
-)  # fmt: skip
+_FIGURES = {
+    "binary": (
+        "candidates", "learning_curves", "roc", "precision_recall", "calibration", "confusion", "slices", "gates",
+    ),
+    "multiclass": ("candidates", "learning_curves", "roc", "calibration", "confusion", "slices", "gates"),
+    "regression": ("candidates", "learning_curves", "predicted_actual", "residuals", "slices", "gates"),
+}  # fmt: skip
+# Tables that are half of a picture; and a picture that is drawn from the verdict alone.
+_TABLES_BESIDE = {"regression": ("residuals_by_prediction",)}
+_NO_TABLE = ("gates",)
 
 # What a release is made of: uncommitted changes here forbid a tag.
 SOURCES = (
@@ -74,6 +77,17 @@ SOURCES = (
 def settings(stage: str, candidate: str, sha256: str) -> Path:
     """Return the file with what a stage is told."""
     return Path("results/settings") / f"{'-'.join(filter(None, [stage, candidate]))}-{sha256[:16]}.json"
+
+
+def figure_names(task: str) -> tuple[str, ...]:
+    """Return the names of the pictures of a *task*; none of one that there isn't."""
+    return _FIGURES.get(task, ())
+
+
+def plot_names(task: str) -> tuple[str, ...]:
+    """Return the names of the tables that a release holds and DVC draws."""
+    drawn = (name for name in figure_names(task) if name not in _NO_TABLE)
+    return (*drawn, *_TABLES_BESIDE.get(task, ()))
 
 
 def log(stage: str, candidate: str = "", seed: int | str = "") -> Path:

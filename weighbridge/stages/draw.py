@@ -34,7 +34,7 @@ def run(root: Path) -> None:
     pictures.draw_all(
         root / paths.FIGURES, plots=root / paths.PLOTS, packaged=packaged, weighing=weighing, verdict=verdict
     )
-    drawn = {f"{name}.csv": sha256_file(root / paths.PLOTS / f"{name}.csv") for name in paths.PLOT_NAMES}
+    drawn = {f"{name}.csv": sha256_file(root / paths.PLOTS / f"{name}.csv") for name in paths.plot_names(weighing.task)}
     documents.write_record(root / paths.PLOTS_RECORD, drawn)
 
 

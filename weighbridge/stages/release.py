@@ -12,7 +12,7 @@ from weighbridge.errors import RecordError, ReleaseRefused
 from weighbridge.evidence import card, statement, summary
 from weighbridge.plan import Plan, load
 from weighbridge.registry import adoption, commit, content, git, index, ledger, pickles, releases, sealing, tags
-from weighbridge.settings import Settings
+from weighbridge.settings import Config, Settings
 from weighbridge.stages import agreement, assembly, finishing, papers, publishing
 from weighbridge.stages.agreement import Evidence
 from weighbridge.stages.refusal import refusal
@@ -159,7 +159,7 @@ def _tag(root: Path, task: ReleaseTask, complete: manifest.Manifest, seen: Evide
         paths.METRICS.as_posix(): documents.dump(seen.weighing.flat()).encode(),
         paths.statement(name).as_posix(): statement.statement(complete.gates, seen.packaged, seen.weighing).encode(),
         **proofs,
-        **_carried(root, name),
+        **_carried(root, config),
         **sealed.files,
     }
     made = commit.create(
@@ -196,9 +196,9 @@ def _sample(root: Path, name: str) -> dict[str, list[object]]:
     return dict(golden["inputs"])
 
 
-def _carried(root: Path, name: str) -> dict[str, bytes]:
+def _carried(root: Path, config: Config) -> dict[str, bytes]:
     """Return the files of the working tree that the release commit holds besides manifest, card and ledger."""
-    plots = [paths.PLOTS / f"{plot}.csv" for plot in paths.PLOT_NAMES]
+    plots = [paths.PLOTS / f"{plot}.csv" for plot in paths.plot_names(config.data.task)]
     ignored = [path for path in paths.IGNORED if (root / path).is_file()]
-    found = [paths.pointer(name), paths.PROCESSED_POINTER, paths.PREDICTIONS_POINTER, *plots, *ignored]
+    found = [paths.pointer(config.name), paths.PROCESSED_POINTER, paths.PREDICTIONS_POINTER, *plots, *ignored]
     return {path.as_posix(): (root / path).read_bytes() for path in found}

@@ -90,7 +90,7 @@ def _generated(path: str, subject: Subject) -> bool:
     own = path.removeprefix(subject.prefix)
     name = subject.name
     single = {paths.provenance(name), paths.bill_of_materials(name), paths.signature(name)}
-    plots = {(paths.PLOTS / f"{plot}.csv").as_posix() for plot in paths.PLOT_NAMES}
+    plots = {(paths.PLOTS / f"{plot}.csv").as_posix() for plot in paths.plot_names(subject.manifest.data.task)}
     known = {*paths.generated(name), *(file.as_posix() for file in single), *plots} - {paths.PLOTS.as_posix()}
     return own in known or own.startswith(f"{paths.LEDGER.as_posix()}/")
 

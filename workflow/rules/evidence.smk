@@ -77,10 +77,13 @@ rule draw:
                 category="Evidence",
                 caption=f"../report/{name}.rst",
             )
-            for name in paths.FIGURE_NAMES
+            for name in paths.figure_names(project.config.data.task)
         ],
         paths.PLOTS_RECORD,
-        plots=[paths.PLOTS / f"{name}.csv" for name in paths.PLOT_NAMES],
+        plots=[
+            paths.PLOTS / f"{name}.csv"
+            for name in paths.plot_names(project.config.data.task)
+        ],
     log:
         paths.log("draw"),
     conda:

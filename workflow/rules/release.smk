@@ -8,7 +8,10 @@ rule release:
         verdict=paths.VERDICT,
         bundle=paths.bundle_files(project.config.name),
         pointers=[paths.pointer(project.config.name), paths.PROCESSED_POINTER],
-        plots=[paths.PLOTS / f"{name}.csv" for name in paths.PLOT_NAMES],
+        plots=[
+            paths.PLOTS / f"{name}.csv"
+            for name in paths.plot_names(project.config.data.task)
+        ],
         drawn=paths.PLOTS_RECORD,
         code=code("release"),
         settings=settings("release"),
