@@ -116,7 +116,7 @@ def test_numbers_at_the_very_edge_of_a_split_fall_on_the_same_side(tmp_path: Pat
     inputs = prepare.fit_transform(transformer, frame)
     model = HistGradientBoostingClassifier(max_iter=5).fit(inputs, frame["late"])
     fitted = describe(transformer, model)
-    assert set(np.round(fitted.probabilities(frame))) == {0.0, 1.0}
+    assert set(np.round(fitted.predictions(frame))) == {0.0, 1.0}
     export.export(fitted, schema, tmp_path / "model.onnx")
     assert export.parity(fitted, tmp_path / "model.onnx", frame, 0.5).largest_difference < 1e-6
 
@@ -135,7 +135,7 @@ def test_parity_counts_changed_decisions(tmp_path: Path) -> None:
     export.export(other, SCHEMA, path)
     frame = rows(300, 5)
     found = export.parity(fitted, path, frame, 0.5)
-    expected = (fitted.probabilities(frame) >= 0.5) != (other.probabilities(frame) >= 0.5)
+    expected = (fitted.predictions(frame) >= 0.5) != (other.predictions(frame) >= 0.5)
     assert found.changed_decisions == expected.sum() > 0
     assert found.largest_difference > 0.01
 

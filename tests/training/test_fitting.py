@@ -19,23 +19,23 @@ def fit(candidate: Candidate, *, seed: int = 0, progress: Any = silent) -> Fitte
 def test_a_candidate_learns_and_the_same_seed_gives_the_same_bits(candidate: Candidate) -> None:
     first, again = fit(candidate), fit(candidate)
     held_out = rows(1000, 2)
-    assert roc_auc_score(held_out["late"], first.probabilities(held_out)) > 0.7
+    assert roc_auc_score(held_out["late"], first.predictions(held_out)) > 0.7
     odd = unusual()
-    assert first.probabilities(odd).tobytes() == again.probabilities(odd).tobytes()
+    assert first.predictions(odd).tobytes() == again.predictions(odd).tobytes()
     assert first.curve == again.curve
 
 
 def test_another_seed_gives_another_model() -> None:
     frame = rows(100, 3)
-    assert not np.array_equal(fit(NETWORK).probabilities(frame), fit(NETWORK, seed=1).probabilities(frame))
+    assert not np.array_equal(fit(NETWORK).predictions(frame), fit(NETWORK, seed=1).predictions(frame))
 
 
 def test_probabilities_are_those_of_the_positive_class() -> None:
     fitted = fit(LOGISTIC)
-    found = fitted.probabilities(rows(100, 3))
+    found = fitted.predictions(rows(100, 3))
     assert found.dtype == np.float64
     assert found.shape == (100,)
-    assert fitted.probabilities(rows(2).assign(**{"Wind speed (kt)": [0.0, 30.0]})).argmax() == 1
+    assert fitted.predictions(rows(2).assign(**{"Wind speed (kt)": [0.0, 30.0]})).argmax() == 1
 
 
 def test_logistic_regression_has_a_number_a_column_and_the_intercept() -> None:
@@ -102,6 +102,6 @@ def test_a_loss_that_is_no_number_says_what_to_do() -> None:
 def test_boosting_stops_early_on_the_validation_rows() -> None:
     """Left alone it would hold out random training rows, and its curve would be of these."""
     fitted, validation = fit(BOOSTING), rows(500, 1)
-    probability, target = fitted.probabilities(validation), validation[SCHEMA.target].to_numpy()
+    probability, target = fitted.predictions(validation), validation[SCHEMA.target].to_numpy()
     loss = -np.where(target == 1, np.log(probability), np.log1p(-probability)).mean()
     assert fitted.curve[-1]["validation_loss"] == pytest.approx(loss, rel=1e-6)

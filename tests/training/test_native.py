@@ -56,7 +56,7 @@ def test_what_is_loaded_predicts_the_same_bits_and_is_saved_as_the_same_bytes(
     native.save(fitted, tmp_path / "first")
     loaded = load(tmp_path / "first", candidate)
     native.save(fit(candidate), tmp_path / "second")
-    assert loaded.probabilities(unusual()).tobytes() == fitted.probabilities(unusual()).tobytes()
+    assert loaded.predictions(unusual()).tobytes() == fitted.predictions(unusual()).tobytes()
     assert (loaded.kind, loaded.parameter_count, loaded.framework) == (
         fitted.kind, fitted.parameter_count, fitted.framework,
     )  # fmt: skip

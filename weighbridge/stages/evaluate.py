@@ -26,7 +26,7 @@ def run(root: Path, candidate: str, seed: int, task: EvaluateTask) -> manifest.E
     fitted = native.load(folder, task.candidate, schema, seed=seed, threads=task.threads)
     data = documents.read_record(root / paths.PROFILE, manifest.DataSection)
     rows = tables.read_split(root, "validation", data, [schema.id, *schema.features, schema.target])
-    probability = fitted.probabilities(rows)
+    probability = fitted.predictions(rows)
     measured = metrics.compute(task.names, rows[schema.target].to_numpy(), probability, task.threshold, own=task.own)
     predictions = pd.DataFrame({"id": rows[schema.id], "target": rows[schema.target], "probability": probability})
     tables.write_parquet(predictions, folder / "validation.parquet")

@@ -257,7 +257,7 @@ def parity(fitted: Fitted, path: Path, frame: Any, threshold: float) -> Parity:
     """
     import numpy as np
 
-    expected = fitted.probabilities(frame)
+    expected = fitted.predictions(frame)
     found = _run(path, fitted.preprocessing, frame)
     difference = np.abs(expected - found)
     return Parity(

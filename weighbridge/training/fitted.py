@@ -35,7 +35,7 @@ class Fitted:
     best_epoch: int | None = None
     curve: list[dict[str, float]] = dataclasses.field(default_factory=list)
 
-    def probabilities(self, frame: Any) -> Any:
+    def predictions(self, frame: Any) -> Any:
         """Return P(target = 1) for the rows of *frame*: float64 of shape (rows,)."""
         inputs = prepare.transform(self.preprocessing, frame)
         if self.kind == "torch":
