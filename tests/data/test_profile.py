@@ -126,8 +126,8 @@ class TestRefusedTables:
             ({"day": [None] + ["d"] * 11}, "group 'day': missing in 1 of 12 rows"),
             ({"time": ["2026-01-01"] * 12}, "time 'time': found str (string, e.g. '2026-01-01'), expected times"),
             ({"time": [pd.NaT, *[pd.Timestamp("2026-01-01")] * 11]}, "time 'time': missing in 1 of 12 rows"),
-            ({"y": ["late"] * 12}, "target 'y': found str (string, e.g. 'late'), expected 0, 1 or missing"),
-            ({"y": [0, 1, 2, -1] * 3}, "target 'y': found -1, 2 in 6 of 12 rows, expected 0, 1 or missing"),
+            ({"y": ["soon"] * 12}, "found 'soon' in 12 of 12 rows, expected 0 or 'on time', 1 or 'late', or missing"),
+            ({"y": [0, 1, 2, -1] * 3}, "target 'y': found -1, 2 in 6 of 12 rows, expected 0 or 'on time', 1"),
             ({"y": [0.5, 1.0] * 6}, "target 'y': found 0.5 in 6 of 12 rows"),
             ({"y": [None] * 12}, "target 'y': missing in all rows"),
         ],
@@ -150,7 +150,7 @@ class TestRefusedTables:
         features = {"day": Column(type="string", known=1.0)}
         message = refused(table(), msgspec.structs.replace(SCHEMA, id="time", features=features))
         assert "schema: 'time' has two roles" in message
-        assert "feature 'day' is also id, time or group" in message
+        assert "feature 'day' is also id, time, group or weight" in message
 
     def test_a_feature_named_as_an_output_of_the_model(self) -> None:
         features = {"label": Column(type="number", known=1.0)}

@@ -1,9 +1,8 @@
 """What can be wrong with a table: every problem as a sentence, so that all are told at once."""
 
-import difflib
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
+import msgspec
 import numpy as np
 import pandas as pd
 
@@ -12,6 +11,8 @@ from weighbridge.data.schema import Column, Schema
 from weighbridge.errors import DataError
 
 _EXAMPLES = 3
+_SOME_ROLE = "id, time, group or weight"
+_LIMITED = {"number", "array"}
 
 
 def refusal(problems: list[str]) -> DataError:
@@ -22,16 +23,17 @@ def refusal(problems: list[str]) -> DataError:
 
 
 def of_schema(schema: Schema) -> Iterator[str]:
-    """Yield what no table could make good: columns of two roles, leaks, no features."""
-    names = [schema.id, schema.time, *([schema.group] if schema.group is not None else []), schema.target]
-    for name in sorted({name for name in names if names.count(name) > 1}):
-        yield f"schema: {name!r} has two roles; id, time, group and target must be different columns"
-    for name in sorted(set(names) & set(schema.features)):
-        role = "the target, which would give the answer away" if name == schema.target else "also id, time or group"
-        yield f"schema: feature {name!r} is {role}; leave it out of the features, or copy it under another name"
+    """Yield what no table could make good: values of a wrong type, columns of two roles, leaks, no features."""
+    wrong = _mistyped(schema)
+    if wrong:
+        yield f"schema: {wrong}"
+        return
+    yield from _role_problems(schema)
+    yield from (f"schema: {problem}" for problem in _label_problems(schema))
     if not schema.features:
         yield "schema: no features; declare at least one"
-    for name in sorted({"label", "probability"} & set(schema.features)):
+    outputs = {"prediction"} if schema.task == "regression" else {"label", "probability"}
+    for name in sorted(outputs & set(schema.features)):
         yield f"schema: feature {name!r} has the name of an output of the model; give the column another name"
     for name, column in schema.features.items():
         if not column.known >= 0:
@@ -39,99 +41,76 @@ def of_schema(schema: Schema) -> Iterator[str]:
                 f"schema: feature {name!r} is a leak: known {column.known:g} hours before the prediction, "
                 "expected 0 or more; leave it out of the features"
             )
-        yield from (f"schema: feature {name!r}: {problem}" for problem in _range_problems(column))
+        yield from (f"schema: feature {name!r}: {problem}" for problem in _column_problems(column))
 
 
-def _range_problems(column: Column) -> Iterator[str]:
+def _mistyped(schema: Schema) -> str:
+    """Return what isn't of its declared type, for Python takes anything; empty where nothing is amiss."""
+    try:
+        msgspec.convert(msgspec.to_builtins(schema), Schema)
+    except (msgspec.ValidationError, TypeError) as problem:
+        return str(problem)
+    return ""
+
+
+def _role_problems(schema: Schema) -> Iterator[str]:
+    roles = {
+        "id": schema.id,
+        "time": schema.time,
+        "group": schema.group,
+        "weight": schema.weight,
+        "target": schema.target,
+    }
+    names = [name for name in roles.values() if name is not None]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield f"schema: {name!r} has two roles; {', '.join(roles)} must be different columns"
+    for name in sorted(set(names) & set(schema.features)):
+        role = "the target, which would give the answer away" if name == schema.target else f"also {_SOME_ROLE}"
+        yield f"schema: feature {name!r} is {role}; leave it out of the features, or copy it under another name"
+
+
+def _label_problems(schema: Schema) -> Iterator[str]:
+    labels = list(schema.labels)
+    twice = sorted({label for label in labels if labels.count(label) > 1})
+    if twice:
+        yield f"labels: {', '.join(map(repr, twice))} repeated; each class needs a label of its own"
+    if "" in labels:
+        yield "labels: one is empty; each class needs a label"
+    if len(labels) == 1:
+        yield f"labels: one class only, {labels[0]!r}; expected two or more, or none to predict a number"
+    if labels and schema.unit:
+        yield f"unit {schema.unit!r} is for a number that is predicted; leave it out, or the labels"
+
+
+def _column_problems(column: Column) -> Iterator[str]:
+    if column.type == "array" and not column.shape:
+        yield "an array without a shape; declare it, such as shape=(28, 28)"
+    elif column.shape and column.type != "array":
+        yield f"shape {column.shape} is for arrays; leave it out, or declare type 'array'"
     limits = [limit for limit in (column.minimum, column.maximum) if limit is not None]
-    if column.type == "number" and column.values:  # noqa: PD011 - the schema's
-        yield "values are for text; declare minimum and maximum of a number"
-    elif column.type == "string" and limits:
-        yield "minimum and maximum are for numbers; declare the values of a text"
+    if column.values and column.type != "string":  # noqa: PD011 - the schema's
+        instead = "; declare minimum and maximum of a number" if column.type == "number" else ""
+        yield f"values are for text{instead}"
+    elif limits and column.type not in _LIMITED:
+        instead = "; declare the values of a text" if column.type == "string" else ""
+        yield f"minimum and maximum are for numbers{instead}"
     elif any(not np.isfinite(limit) for limit in limits) or sorted(limits) != limits:
         yield f"minimum {column.minimum}, maximum {column.maximum}; expected finite numbers, the minimum not above"
 
 
-def of_table(frame: Any, schema: Schema) -> Iterator[str]:
-    """Yield how a table of the project differs from what the schema declares."""
-    if not isinstance(frame, pd.DataFrame):
-        yield f"found {type(frame).__module__}.{type(frame).__qualname__}, expected a pandas.DataFrame"
-        return
-    if not len(frame):
+def of_total(rows: int, dropped: int, schema: Schema) -> Iterator[str]:
+    """Yield what is wrong with the number of rows kept and of those dropped, over all batches."""
+    if not rows + dropped:
         yield "no rows"
-        return
-    yield from _column_problems(frame, schema.id, "id", _id_problems)
-    yield from _column_problems(frame, schema.time, "time", _time_problems)
-    if schema.group is not None:
-        yield from _column_problems(frame, schema.group, "group", _key_problems)
-    for name, column in schema.features.items():
-        checks = _number_problems if column.type == "number" else _string_problems
-        yield from _column_problems(frame, name, "feature", checks)
-    yield from _column_problems(frame, schema.target, "target", _target_problems)
+    elif not rows:
+        yield f"target {schema.target!r}: missing in all rows"
 
 
-def _column_problems(
-    frame: pd.DataFrame, name: str, role: str, checks: Callable[[pd.Series], Iterator[str]]
-) -> Iterator[str]:
-    found = int((frame.columns == name).sum())
-    if found == 1:
-        yield from (f"{role} {name!r}: {problem}" for problem in checks(frame[name]))
-    elif found:
-        yield f"{role} {name!r}: {found} columns of this name; keep one"
-    else:
-        near = difflib.get_close_matches(name, map(str, frame.columns), n=1)
-        yield f"{role} {name!r}: no such column" + (f"; did you mean {near[0]!r}?" if near else "")
-
-
-def _key_problems(keys: pd.Series) -> Iterator[str]:
-    gaps = int(columns.missing(columns.text(keys)).sum())
-    if gaps:
-        yield f"missing in {_of(gaps, keys)}"
-
-
-def _id_problems(ids: pd.Series) -> Iterator[str]:
-    yield from _key_problems(ids)
-    yield from _repeated(columns.text(ids))  # as they are kept: 1 and "1" are the same
-
-
-def _repeated(ids: pd.Series) -> Iterator[str]:
-    repeated = ids[ids.duplicated() & ~columns.missing(ids)]
-    if len(repeated):
-        yield f"{_of(len(repeated), ids)} repeat an earlier one, e.g. {_examples(repeated)}"
-
-
-def _time_problems(times: pd.Series) -> Iterator[str]:
-    if not pd.api.types.is_datetime64_any_dtype(times.dtype):
-        yield f"found {_kind(times)}, expected times; convert with pandas.to_datetime"
-    elif times.isna().any():
-        yield f"missing in {_of(int(times.isna().sum()), times)}"
-
-
-def _number_problems(values: pd.Series) -> Iterator[str]:
-    if not columns.is_number(values):
-        yield f"found {_kind(values)}, expected numbers"
-        return
-    infinite = np.isinf(columns.numbers(values).to_numpy())
-    if infinite.any():
-        yield f"infinite, or too large for float32, in {_of(int(infinite.sum()), values)}"
-
-
-def _string_problems(values: pd.Series) -> Iterator[str]:
-    kinds = values.cat.categories if isinstance(values.dtype, pd.CategoricalDtype) else values
-    if not values.isna().all() and pd.api.types.infer_dtype(kinds, skipna=True) != "string":
-        yield f"found {_kind(values)}, expected text"
-
-
-def _target_problems(target: pd.Series) -> Iterator[str]:
-    if target.isna().all():
-        yield "missing in all rows"
-        return
-    if not columns.is_number(target):
-        yield f"found {_kind(target)}, expected 0, 1 or missing"
-        return
-    other = target[target.notna() & ~target.isin([0, 1])]
-    if len(other):
-        yield f"found {_examples(other.drop_duplicates())} in {_of(len(other), target)}, expected 0, 1 or missing"
+def repeated(ids: pd.Series) -> Iterator[str]:
+    """Yield that ids, as text, stand in several rows."""
+    again = ids[ids.duplicated() & (ids != "")]
+    if len(again):
+        yield f"{of(len(again), ids)} repeat an earlier one, e.g. {examples(again)}"
 
 
 def of_parts(parts: dict[str, pd.DataFrame], schema: Schema) -> Iterator[str]:
@@ -148,20 +127,21 @@ def of_parts(parts: dict[str, pd.DataFrame], schema: Schema) -> Iterator[str]:
     for name in schema.features:
         if len(train) and columns.missing(train[name]).all():
             yield f"feature {name!r}: missing in all {len(train)} rows of {first}; leave it out of the schema"
-    yield from (
-        f"id {schema.id!r}: {problem}" for problem in _repeated(pd.concat(p[schema.id] for p in parts.values()))
-    )
+    yield from (f"id {schema.id!r}: {problem}" for problem in repeated(pd.concat(p[schema.id] for p in parts.values())))
 
 
-def _kind(values: pd.Series) -> str:
+def kind(values: pd.Series) -> str:
+    """Return of what type the values are, with one of them."""
     present = values.dropna()
-    example = f", e.g. {_examples(present.head(1))}" if len(present) else ""
+    example = f", e.g. {examples(present.head(1))}" if len(present) else ""
     return f"{values.dtype} ({pd.api.types.infer_dtype(values, skipna=True)}{example})"
 
 
-def _examples(values: pd.Series) -> str:
+def examples(values: pd.Series) -> str:
+    """Return the first few values."""
     return ", ".join(repr(value) for value in values.head(_EXAMPLES).tolist())
 
 
-def _of(count: int, values: pd.Series) -> str:
+def of(count: int, values: pd.Series) -> str:
+    """Return a number of rows beside that of all."""
     return f"{count} of {len(values)} rows"

@@ -1,4 +1,4 @@
-"""What is in the rows: made canonical by :func:`prepare`, checked and recorded by :func:`profile`.
+"""What is in the rows: made canonical and sorted by :func:`prepare`, checked and recorded by :func:`profile`.
 
 Rows that can't be used are refused, with every problem of the table at once; what may be meant (rows that are
 alike, a group in two parts) is recorded as a check that didn't hold. The same for people is in
@@ -16,9 +16,10 @@ import pandas as pd
 
 from weighbridge import manifest, settings
 from weighbridge.data import bins, columns, problems
+from weighbridge.data.canonical import canonical
 from weighbridge.data.page import Statistics, Summary, markdown, statistics
 from weighbridge.data.schema import Column, Schema
-from weighbridge.data.split import rule_in_words, utc
+from weighbridge.data.split import rule_in_words
 
 __all__ = ["Parts", "Statistics", "Summary", "markdown", "prepare", "profile", "statistics"]
 
@@ -27,30 +28,21 @@ Parts = dict[str, pd.DataFrame]
 
 
 def prepare(frame: Any, schema: Schema) -> tuple[pd.DataFrame, int]:
-    """Return the canonical table and the number of rows dropped because their target is missing.
-
-    The columns are id (text), time (``datetime64[us, UTC]``), group (text) where the schema has one, the
-    features (numbers ``float32`` with NaN, text with the empty string where missing) and the target (``int8``);
-    rows are sorted by time, then by id. Columns that the schema doesn't name are left out.
+    """Return the canonical table, sorted by time and id, and the number of rows dropped for want of a target.
 
     Raises:
         DataError: listing every problem of the schema and the table, with columns and counts.
     """
-    found = [*problems.of_schema(schema), *problems.of_table(frame, schema)]
+    rows, dropped = canonical(frame, schema)
+    found = list(problems.of_total(len(rows), dropped, schema))
     if found:
         raise problems.refusal(found)
-    rows = frame[frame[schema.target].notna()]
-    prepared = {schema.id: columns.text(rows[schema.id]), schema.time: utc(rows[schema.time])}
-    if schema.group is not None:
-        prepared[schema.group] = columns.text(rows[schema.group])
-    for name, column in schema.features.items():
-        prepared[name] = columns.text(rows[name]) if column.type == "string" else columns.numbers(rows[name])
-    prepared[schema.target] = rows[schema.target].astype("int8")
-    return _sorted(pd.DataFrame(prepared), schema), len(frame) - len(rows)
+    return _sorted(rows, schema), dropped
 
 
 def _sorted(rows: pd.DataFrame, schema: Schema) -> pd.DataFrame:
-    return rows.sort_values([schema.time, schema.id], ignore_index=True)
+    order = [name for name in (schema.time, schema.id) if name is not None]
+    return rows.sort_values(order, ignore_index=True)
 
 
 def profile(  # noqa: PLR0913, PLR0917 - each is a fact of its own

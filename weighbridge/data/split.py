@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from weighbridge.data.columns import utc
 from weighbridge.data.schema import Schema
 from weighbridge.errors import DataError, SettingsError
 from weighbridge.settings import TimeSplit
@@ -32,18 +33,6 @@ def assign(frame: pd.DataFrame, schema: Schema, split: TimeSplit) -> pd.Series:
     codes = np.searchsorted(bounds, moments, side="right") - 1
     codes = np.where((codes == len(PARTS)) | times.isna(), -1, codes)
     return pd.Series(pd.Categorical.from_codes(codes, categories=PARTS), index=frame.index, name="split").astype("str")
-
-
-def utc(times: pd.Series) -> pd.Series:
-    """Return times as ``datetime64[us, UTC]``; those without a zone are taken as UTC.
-
-    Raises:
-        DataError: where they are no times.
-    """
-    if not pd.api.types.is_datetime64_any_dtype(times.dtype):
-        raise DataError(f"column {times.name!r}: found {times.dtype}, expected times; convert with pandas.to_datetime")
-    aware = times.dt.tz_localize("UTC") if times.dt.tz is None else times.dt.tz_convert("UTC")
-    return aware.dt.as_unit("us")
 
 
 def _boundaries(split: TimeSplit) -> npt.NDArray[np.int64]:
