@@ -25,12 +25,24 @@ rule all:
     default_target: True
     input:
         paths.RELEASE,
+        paths.SEARCH if project.config.search else [],
 
 
 include: "workflow/rules/data.smk"
 include: "workflow/rules/models.smk"
 include: "workflow/rules/evidence.smk"
 include: "workflow/rules/release.smk"
+
+
+if project.config.search:
+
+    include: "workflow/rules/search.smk"
+
+
+# Rules of the project's own, which config/ names.
+for file in custom_rules:
+
+    include: file
 
 
 onsuccess:

@@ -15,6 +15,7 @@ import msgspec
 from weighbridge import documents, paths
 from weighbridge.digest import sha256_bytes, sha256_file, sha256_json
 from weighbridge.errors import SettingsError
+from weighbridge.root import engine, is_engines, located
 
 _PLUMBING = (
     "__init__", "cli", "code", "documents", "errors", "machine", "manifest", "paths", "plan", "root", "settings",
@@ -27,10 +28,10 @@ _NOT_COUNTED = frozenset(f"weighbridge/{name}.py" for name in _PLUMBING)
 
 
 def closure(root: Path, *modules: str) -> tuple[str, ...]:
-    """Return the files (relative to *root*) of the modules and of all they import from the project.
+    """Return the files of the modules and of all they import from the project; named relative to *root*.
 
-    Modules that don't lie below *root* (installed libraries) are passed over. Imports inside functions count,
-    and relative ones.
+    Those of an engine that lies elsewhere are named relative to its folder: :func:`weighbridge.root.located`. Modules
+    that lie in neither (installed libraries) are passed over. Imports inside functions count, and relative ones.
 
     Raises:
         SettingsError: where a file isn't Python.
@@ -45,7 +46,7 @@ def closure(root: Path, *modules: str) -> tuple[str, ...]:
             continue
         found.add(file)
         if file not in _NOT_COUNTED:
-            modules_named = (_absolute(name, file) for name in _imports(root / file, memory))
+            modules_named = (_absolute(name, file) for name in _imports(located(root, file), memory))
             waiting.extend(target for module in modules_named for target in _files(root, module))
     if len(memory) > known:
         with contextlib.suppress(OSError):
@@ -55,7 +56,7 @@ def closure(root: Path, *modules: str) -> tuple[str, ...]:
 
 def digest(root: Path, files: tuple[str, ...]) -> str:
     """Return one digest for the files' names and contents."""
-    return sha256_json([[file, sha256_file(root / file)] for file in files])
+    return sha256_json([[file, sha256_file(located(root, file))] for file in files])
 
 
 _Memory = dict[str, tuple[str, ...]]
@@ -115,8 +116,9 @@ def _absolute(module: str, file: str) -> str:
 def _files(root: Path, module: str) -> tuple[str, ...]:
     """Return the module's file and the ``__init__.py`` of each package above it, where it is the project's own."""
     parts = module.split(".")
-    if not parts[0] or not (root / parts[0]).is_dir():
+    home = engine(root) if is_engines(f"{parts[0]}/") else root
+    if not parts[0] or not (home / parts[0]).is_dir():
         return ()
     files = [Path(*parts[: i + 1], "__init__.py") for i in range(len(parts))]
     files.append(Path(*parts).with_suffix(".py"))
-    return tuple(file.as_posix() for file in files if (root / file).is_file())
+    return tuple(file.as_posix() for file in files if (home / file).is_file())

@@ -181,6 +181,15 @@ class Source(Record, frozen=True):
     """Names of the stages."""
 
 
+class Engine(Record, frozen=True):
+    """An engine that isn't the project's own: the project's commit doesn't hold it, this one does."""
+
+    commit: str
+    """Commit that was checked out."""
+    repository: str
+    """Address of its repository, without credentials; empty without a remote."""
+
+
 class CodeSection(Record, frozen=True):
     """The code that ran: commit of the project, and a digest of the source files of each stage."""
 
@@ -198,6 +207,8 @@ class CodeSection(Record, frozen=True):
     """Digest of the source files of each stage, by its name."""
     sources: tuple[Source, ...] = ()
     """Each source file that a stage's digest counts."""
+    engine: Engine | None = None
+    """The engine, where it lies outside of the project (``--directory``); its source files are named below it."""
 
 
 class Distribution(Record, frozen=True):

@@ -9,31 +9,35 @@ from typing import Any
 
 import msgspec
 
-from weighbridge import code, documents, importable, links, paths, secrets_guard, tasks
+from weighbridge import code, documents, importable, links, paths, retired, search, secrets_guard, tasks
 from weighbridge.digest import canonical_json, sha256_bytes
 from weighbridge.errors import SettingsError, SetupError
 from weighbridge.evidence import catalogue, gates
 from weighbridge.registry import content
+from weighbridge.root import engine, is_engines, located
 from weighbridge.settings import Candidate, Churn, Config, GateFile, Section, Settings, TimeSplit
 
 _TEMPLATE = "__use_yte__"
 """The key that makes a YAML file a program, for Snakemake."""
 
 _TRUTH = {"true": True, "false": False}
+_WRITTEN = frozenset({"approvals", "data", "logs", "models", "results", "runs"})
 _STAGES_TOLD = ("fetch", "preprocess", "package", "weigh", "judge", "release")  # besides those of a candidate
 
 
-def lead(root: Path) -> None:
-    """Let the jobs that this process starts find the engine and the project below *root* before any installed one."""
+def lead(folder: Path) -> None:
+    """Let the jobs that this process starts find the engine in *folder* before any installed one."""
     others = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = os.pathsep.join([str(root), others] if others else [str(root)])
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(folder), others] if others else [str(folder)])
 
 
 def load(root: Path, overlay: Mapping[str, Any] | None = None, overlay_files: Sequence[Path] = ()) -> Settings:
     """Read both files of ``config/``, lay *overlay* over them, and return the typed settings.
 
     *overlay* is what Snakemake made of ``--configfile`` and ``--config``; *overlay_files* are read again, strictly,
-    for what Snakemake's own reader lets pass. Mappings are merged key by key, lists are replaced.
+    for what Snakemake's own reader lets pass. Mappings are merged key by key, lists are replaced, and null takes a key
+    out (but not below ``params``, where it is a value like others). Each candidate that is searched is replaced by the
+    points of its search.
 
     Raises:
         SettingsError: naming file, line, key, what was found and what was expected, all problems at once.
@@ -49,16 +53,34 @@ def load(root: Path, overlay: Mapping[str, Any] | None = None, overlay_files: Se
     if isinstance(extra.get("reuse"), str):  # of --config, where Snakemake knows no false but False
         extra["reuse"] = _TRUTH.get(extra["reuse"], extra["reuse"])
     gate_extra = {"gates": extra.pop("gates")} if "gates" in extra else {}
+    own = config
     config, gate_file = _merged(config, extra), _merged(gate_file, gate_extra)
     for document in (config, gate_file):
         secrets_guard.refuse(document)
+    old = [*retired.problems(config), *retired.problems(gate_file)]
+    if old:
+        raise SettingsError("\n".join(old))
     settings = Settings(
-        config=_with_usual_metrics(documents.typed(config, Config)),
+        config=_expanded(_with_usual_metrics(documents.typed(config, Config)), config),
         gates=documents.typed(gate_file, GateFile),
+        own_rules=_own_rules(own),
     )
     _check(settings, config)
+    _check_custom_rules(settings.config, config)
     links.refuse(root, settings.config.name)
     return settings
+
+
+def _own_rules(document: documents.Document) -> tuple[str, ...]:
+    named = document.value.get("custom_rules") if isinstance(document.value, dict) else None
+    return tuple(map(str, named)) if isinstance(named, list) else ()
+
+
+def _expanded(config: Config, document: documents.Document) -> Config:
+    """Put the points of each search in the place of the candidate that is searched."""
+    if not config.search:
+        return config
+    return msgspec.structs.replace(config, candidates=search.expand(config.candidates, config.search, document))
 
 
 def _with_usual_metrics(config: Config) -> Config:
@@ -81,11 +103,11 @@ def _refuse_templates(document: documents.Document) -> None:
 
 def _refuse_profiles(root: Path) -> None:
     """Refuse programs in the profiles that Snakemake picks up unasked; by then they have run, which is said."""
-    for folder in ("profiles", "workflow/profiles"):
-        for file in sorted(root.glob(f"{folder}/*/*.y*ml")):
+    for place in {root, engine(root)}:
+        for file in sorted([*place.glob("profiles/*/*.y*ml"), *place.glob("workflow/profiles/*/*.y*ml")]):
             if re.search(rf"^\W*{_TEMPLATE}\b", file.read_text(encoding="utf-8", errors="replace"), re.MULTILINE):
                 raise SettingsError(
-                    f"{file.relative_to(root)}: {_TEMPLATE}: Snakemake runs the Python code of this file at each "
+                    f"{file.relative_to(place)}: {_TEMPLATE}: Snakemake runs the Python code of this file at each "
                     "start; expected plain values. Remove the key, and look through the file: it may have done anything"
                 )
 
@@ -100,7 +122,7 @@ def _shown_from(root: Path, document: documents.Document) -> documents.Document:
 def _merged(document: documents.Document, overlay: Mapping[str, Any]) -> documents.Document:
     if not overlay:
         return document
-    lines = dict(document.lines)
+    lines = {path: line for path, line in document.lines.items() if path}
     value = _merge(document.value or {}, overlay, (), lines)
     return msgspec.structs.replace(document, source=f"{document.source} with overlay", value=value, lines=lines)
 
@@ -112,8 +134,16 @@ def _merge(base: Any, over: Any, path: tuple[str, ...], lines: dict[Any, int]) -
         return over
     merged = dict(base)
     for key, item in over.items():
-        merged[key] = _merge(base.get(key), item, (*path, key), lines)
+        if item is None and key in base and not _is_parameter((*path, key)):
+            del merged[key]
+        else:
+            merged[key] = _merge(base.get(key), item, (*path, key), lines)
     return merged
+
+
+def _is_parameter(path: tuple[str, ...]) -> bool:
+    """Return whether *path* lies below a candidate's ``params``: there, null is an argument like any other."""
+    return path[:1] == ("candidates",) and path[2:3] == ("params",) and len(path) > len(("candidates", "", "params"))
 
 
 def _check(settings: Settings, document: documents.Document) -> None:
@@ -159,6 +189,22 @@ def _check_cases(gate_file: GateFile) -> None:
             )
 
 
+def _check_custom_rules(config: Config, document: documents.Document) -> None:
+    """Refuse files of rules that a release couldn't hold: outside of the project, or where the pipeline writes."""
+    for i, name in enumerate(config.custom_rules):
+        path = PurePosixPath(name)
+        where = f"{document.where(('custom_rules', i))}: found {name!r}"
+        if path.is_absolute() or ".." in path.parts or path.suffix != ".smk" or "\\" in name:
+            raise SettingsError(
+                f"{where}; expected a file of rules (.smk) in this project, relative to it, such as "
+                "project/rules/notify.smk"
+            )
+        if path.parts[0] in _WRITTEN or path.parts[0].startswith("."):
+            raise SettingsError(f"{where}, where releases hold no rules; move it, such as to project/rules/")
+    if len(set(config.custom_rules)) != len(config.custom_rules):
+        raise SettingsError(f"{document.where(('custom_rules',))}: a file is named twice; name each once")
+
+
 def _remembered(memory: Path) -> dict[str, tuple[int, int, str]]:
     """Return what was written at the last look; nothing where that can't be read, for it only saves time."""
     try:
@@ -174,6 +220,7 @@ class Plan:
         self.settings = settings
         self.config = settings.config
         self.root = root
+        self._sources: dict[tuple[str, ...], tuple[str, ...]] = {}
 
     def settings_of(self, stage: str, candidate: str = "") -> str:
         """Return the task of *stage* as canonical JSON."""
@@ -191,7 +238,8 @@ class Plan:
         path, _ = self._settings_file(stage, candidate)
         if not (self.root / path).is_file():
             candidates = [(each, name) for name in self.config.candidates for each in ("train", "evaluate")]
-            for each, name in [*((each, "") for each in _STAGES_TOLD), *candidates]:
+            searching = ("search",) if self.config.search else ()
+            for each, name in [*((each, "") for each in (*_STAGES_TOLD, *searching)), *candidates]:
                 self._write_settings(each, name)
         return path.as_posix()
 
@@ -210,8 +258,10 @@ class Plan:
 
     def code_of(self, stage: str, candidate: str = "") -> list[str]:
         """Return the source files whose change re-runs *stage*."""
-        modules = [f"weighbridge.stages.{stage}", *self._project_modules(stage, candidate)]
-        return list(code.closure(self.root, *modules))
+        modules = (f"weighbridge.stages.{stage}", *dict.fromkeys(self._project_modules(stage, candidate)))
+        if modules not in self._sources:  # a search has a thousand candidates of one model
+            self._sources[modules] = code.closure(self.root, *modules)
+        return list(self._sources[modules])
 
     def code_digest(self, stage: str, candidate: str = "") -> str:
         """Return one digest of :meth:`code_of`."""
@@ -221,6 +271,29 @@ class Plan:
         """Return the files of critical cases that gates name."""
         named = (gate.cases for gate in self.settings.gates.gates.values() if isinstance(gate, Churn))
         return sorted({path for path in named if path})
+
+    def custom_rules(self) -> list[Path]:
+        """Return the files of rules that the project adds.
+
+        Raises:
+            SettingsError: where one isn't there, or leads out of the project.
+        """
+        for name in self.config.custom_rules:
+            file = self.root / name
+            if not file.is_file() or not file.resolve().is_relative_to(self.root.resolve()):
+                raise SettingsError(
+                    f"{paths.CONFIG}: custom_rules: found {name!r}, and no such file in this project; write it, or "
+                    "remove the entry"
+                )
+        return [self.root / name for name in self.config.custom_rules]
+
+    def source_files(self, stage: str, candidate: str = "") -> list[str]:
+        """Return where :meth:`code_of` lies: relative to the project, or where the engine is elsewhere, there."""
+        apart = engine(self.root) != self.root
+        return [
+            str(located(self.root, name)) if apart and is_engines(name) else name
+            for name in self.code_of(stage, candidate)
+        ]
 
     def _raw_address(self) -> str | None:
         """Return DVC's address of the raw files; where they are absent, that of what fetch has to bring.
@@ -314,6 +387,9 @@ class Plan:
             cases=tuple(self.cases()),
         )
 
+    def _search_task(self) -> tasks.SearchTask:
+        return tasks.SearchTask(search=self.config.search, metric=self.config.select.metric)
+
     def _judge_task(self) -> tasks.JudgeTask:
         return tasks.JudgeTask(
             gates=self.settings.gates,
@@ -324,4 +400,8 @@ class Plan:
         )
 
     def _release_task(self) -> tasks.ReleaseTask:
-        return tasks.ReleaseTask(config=self.config, gates=self.settings.gates)
+        """Tell of all settings, but of own rules only where an overlay names them: others the commit holds."""
+        config = self.config
+        if config.custom_rules == self.settings.own_rules:
+            config = msgspec.structs.replace(config, custom_rules=())
+        return tasks.ReleaseTask(config=config, gates=self.settings.gates)

@@ -430,7 +430,7 @@ class Grid(Section, frozen=True, tag_field="method", tag="grid"):
     """All combinations of the values listed."""
 
     params: dict[str, Annotated[tuple[Any, ...], msgspec.Meta(min_length=1)]] = {}
-    """Values to try, by the candidate's parameter."""
+    """Values to try, by the candidate's parameter; they count before those of the candidate itself."""
     fit: dict[str, Annotated[tuple[Any, ...], msgspec.Meta(min_length=1)]] = {}
     """Values to try, by the key of ``fit``."""
 
@@ -442,7 +442,7 @@ class Random(Section, frozen=True, tag_field="method", tag="random"):
     """
 
     samples: Annotated[int, msgspec.Meta(ge=1, le=1000)]
-    """Number of draws; a larger number keeps those of a smaller one."""
+    """Number of draws; a larger number keeps those of a smaller one, and one that comes twice counts once."""
     params: dict[str, tuple[Any, ...] | Span] = {}
     """Values, or the span of numbers, to draw from, by the candidate's parameter."""
     fit: dict[str, tuple[Any, ...] | Span] = {}
@@ -473,9 +473,9 @@ class Config(Section, frozen=True):
     cost: Cost = Cost()
     release: Release = Release()
     search: dict[Name, Grid | Random] = {}
-    """Hyperparameters to try, by the candidate's name; each point becomes a candidate of its own."""
+    """Hyperparameters to try, by the candidate's name; each point becomes a candidate, in the place of that one."""
     custom_rules: tuple[str, ...] = ()
-    """Files of rules of your own (``.smk``), included after the engine's."""
+    """Files of rules of your own (``.smk``) in this project, included after the engine's."""
 
 
 class Settings(Section, frozen=True):
@@ -483,3 +483,5 @@ class Settings(Section, frozen=True):
 
     config: Config
     gates: GateFile
+    own_rules: tuple[str, ...] = ()
+    """The rules of one's own that ``config/config.yaml`` itself names, whatever an overlay says."""

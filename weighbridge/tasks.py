@@ -15,10 +15,12 @@ from weighbridge.settings import (
     Cost,
     Data,
     GateFile,
+    Grid,
     ImportPath,
     Metrics,
     Name,
     OwnMetric,
+    Random,
     Release,
     Section,
 )
@@ -93,6 +95,13 @@ class JudgeTask(Section, frozen=True):
     data_schema: ImportPath
     own: dict[str, OwnMetric]
     cost: Cost
+
+
+class SearchTask(Section, frozen=True):
+    """What was searched, and the metric that compares its points."""
+
+    search: dict[Name, Grid | Random]
+    metric: str
 
 
 class ReleaseTask(Section, frozen=True):

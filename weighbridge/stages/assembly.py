@@ -9,7 +9,8 @@ from weighbridge import code, documents, manifest
 from weighbridge.digest import sha256_file
 from weighbridge.evidence.version import Derived
 from weighbridge.plan import Plan
-from weighbridge.registry import git
+from weighbridge.registry import engines, git
+from weighbridge.root import located
 from weighbridge.stages.agreement import Evidence
 from weighbridge.tasks import ReleaseTask, plain
 
@@ -36,6 +37,7 @@ def code_section(root: Path, files: dict[str, tuple[str, ...]], dirty: tuple[str
         dirty_sha256=git.dirty_sha256(root, dirty) if dirty else None,
         stages={stage: code.digest(root, names) for stage, names in files.items()},
         sources=tuple(_sources(root, files)),
+        engine=engines.apart(root),
     )
 
 
@@ -43,7 +45,7 @@ def _sources(root: Path, files: dict[str, tuple[str, ...]]) -> Iterator[manifest
     """Yield each source file once, with the stages that run it: what their digests are made of."""
     for path in sorted({name for names in files.values() for name in names}):
         stages = tuple(stage for stage, names in files.items() if path in names)
-        yield manifest.Source(path=path, sha256=sha256_file(root / path), stages=stages)
+        yield manifest.Source(path=path, sha256=sha256_file(located(root, path)), stages=stages)
 
 
 def assemble(

@@ -11,7 +11,19 @@ from weighbridge.digest import sha256_bytes
 from weighbridge.errors import RecordError, ReleaseRefused
 from weighbridge.evidence import card, statement, summary
 from weighbridge.plan import Plan, load
-from weighbridge.registry import adoption, commit, content, git, index, ledger, pickles, releases, sealing, tags
+from weighbridge.registry import (
+    adoption,
+    commit,
+    content,
+    engines,
+    git,
+    index,
+    ledger,
+    pickles,
+    releases,
+    sealing,
+    tags,
+)
 from weighbridge.settings import Config, Settings
 from weighbridge.stages import agreement, assembly, finishing, papers, publishing
 from weighbridge.stages.agreement import Evidence
@@ -104,10 +116,13 @@ def uncommitted(root: Path, settings: Settings, sources: dict[str, tuple[str, ..
 
     Of the code that has run, contents are compared as well: Git's status tells nothing of a file that it ignores.
     """
-    files = set(git.dirty_files(root, paths.SOURCES, generated=paths.generated(settings.config.name)))
-    fixed = [path.as_posix() for path in (paths.CONFIG, paths.GATES, paths.LOCK)]
-    files |= set(git.unlike_head(root, sorted({*fixed, *(file for stage in sources.values() for file in stage)})))
-    files |= set(_overlaid(root, settings))
+    written = load(root)
+    own = written.config.custom_rules
+    files = set(git.dirty_files(root, (*paths.SOURCES, *own), generated=paths.generated(settings.config.name)))
+    fixed = {paths.CONFIG.as_posix(), paths.GATES.as_posix(), *own}
+    ran = {file for stage in sources.values() for file in stage}
+    files |= engines.uncommitted(root, fixed | ran | {paths.LOCK.as_posix()})
+    files |= set(_overlaid(written, settings))
     pointer = root / paths.RAW_POINTER
     expected = content.pointer_address(pointer) if pointer.is_file() else None
     if content.folder_address(root / paths.RAW)[0] != expected:
@@ -115,13 +130,13 @@ def uncommitted(root: Path, settings: Settings, sources: dict[str, tuple[str, ..
     return tuple(sorted(files))
 
 
-def _overlaid(root: Path, settings: Settings) -> Iterator[str]:
+def _overlaid(written: Settings, settings: Settings) -> Iterator[str]:
     """Yield the files of ``config/`` that an overlay overrules; where a release goes to is no part of what it is."""
-    written = load(root)
-    # Where to push and whether to restore runs change nothing that is released.
+    # Where to push and whether to restore runs change nothing that is released; of own rules only others are told.
     free = {"release": written.config.release, "reuse": written.config.reuse}
     config = msgspec.structs.replace(settings.config, **free)
-    for path, used, said in ((paths.CONFIG, config, written.config), (paths.GATES, settings.gates, written.gates)):
+    own = msgspec.structs.replace(written.config, custom_rules=())
+    for path, used, said in ((paths.CONFIG, config, own), (paths.GATES, settings.gates, written.gates)):
         if used != said:
             yield f"{path} (an overlay says otherwise: write that into the file, then commit)"
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from weighbridge import documents, machine, manifest, paths
 from weighbridge.digest import folder_entries, sha256_file, sha256_json
+from weighbridge.root import lock as lock_of
 from weighbridge.tasks import TrainTask, plain
 from weighbridge.training.checkpoints import Checkpoints
 
@@ -23,7 +24,7 @@ def inputs(root: Path, seed: int, task: TrainTask, code: str) -> dict[str, Any]:
     """
     data = documents.read_record(root / paths.PROFILE, manifest.DataSection)
     columns = [data.target, *([feature.name, feature.type] for feature in data.features)]
-    lock = root / paths.LOCK
+    lock = lock_of(root)
     return {
         "data": {name: data.splits[name].sha256 for name in _LEARNED_FROM} | {"columns": sha256_json(columns)},
         "code": code,
@@ -86,7 +87,7 @@ def run(  # noqa: PLR0913 - what a run is made of
         kind=fitted.kind,
         framework=fitted.framework,
         parameter_count=fitted.parameter_count,
-        environment=machine.environment(root / paths.LOCK),
+        environment=machine.environment(lock_of(root)),
         hardware=machine.hardware(),
         parameters=_parameters(candidate, seed, task, fitted.kind),
         training=_training(watch, fitted, curve if fitted.curve else None, checkpoints),

@@ -12,8 +12,10 @@ from weighbridge.digest import sha256_bytes, sha256_json
 from weighbridge.errors import RecordError, SettingsError
 from weighbridge.registry import ledger, losses, releases
 from weighbridge.registry.objects import EXECUTABLE, FILE, FOLDER
+from weighbridge.root import is_engines
 from weighbridge.settings import Config
 from weighbridge.tasks import ReleaseTask
+from weighbridge.verification import engine
 from weighbridge.verification.steps import UnprovedError
 from weighbridge.verification.subject import Subject
 
@@ -117,19 +119,28 @@ def code(subject: Subject) -> str:
     twice = len(found.sources) - len({one.path for one in found.sources})
     if twice:
         raise RecordError(f"the manifest names {twice} source files twice; don't trust it")
-    wrong = [one.path for one in found.sources if _digest(subject.source(one.path)) != one.sha256]
+    elsewhere = {one.path for one in found.sources if found.engine and is_engines(one.path)}
+    held = [one for one in found.sources if one.path not in elsewhere]
+    wrong = [one.path for one in held if _digest(subject.source(one.path)) != one.sha256]
     if wrong:
         raise RecordError(f"{_some(wrong)}: the commit holds other code than ran")
     for stage, digest in found.stages.items():
         files = [[one.path, one.sha256] for one in found.sources if stage in one.stages]
         if sha256_json(files) != digest:
             raise RecordError(f"the code of {stage} isn't what its source files say; don't trust the manifest")
+    if found.engine:
+        engine.require_here(subject, [one for one in found.sources if one.path in elsewhere])
+        return f"{len(held)} source files are those of the commit, {len(elsewhere)} those of the engine that runs here"
     return f"{len(found.sources)} source files of {len(found.stages)} stages are those of the commit"
 
 
 def lock(subject: Subject) -> str:
     """Prove that the commit holds the lock file that the environment was compared with."""
     found, expected = _digest(subject.source(paths.LOCK)), subject.manifest.environment.lock_sha256
+    if found is None and subject.manifest.code.engine:
+        source = manifest.Source(path=paths.LOCK.as_posix(), sha256=expected, stages=())
+        engine.require_here(subject, [source])
+        return f"{paths.LOCK} of the engine that runs here has the sha256 {expected[:12]}"
     if found != expected:
         raise RecordError(f"{paths.LOCK}: found sha256 {(found or 'nothing')[:12]}, the manifest says {expected[:12]}")
     return f"{paths.LOCK} has the sha256 {expected[:12]}"
@@ -159,7 +170,7 @@ def settings(subject: Subject) -> str:
 
 def _bare(config: Config) -> Config:
     """Return what of the settings makes the model; not where it is released to, nor whether runs were restored."""
-    return msgspec.structs.replace(config, release=type(config.release)(), reuse=True)
+    return msgspec.structs.replace(config, release=type(config.release)(), reuse=True, custom_rules=())
 
 
 def task_of(complete: manifest.Manifest) -> ReleaseTask:

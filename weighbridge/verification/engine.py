@@ -1,5 +1,6 @@
 """Whether this engine is the one that made a release: only then does another outcome prove anything."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import weighbridge
@@ -26,6 +27,21 @@ def differs(subject: Subject, stage: str) -> int:
 def _is_here(source: Source) -> bool:
     file = _HOME / source.path
     return is_plain(source.path) and file.is_file() and sha256_file(file) == source.sha256
+
+
+def require_here(subject: Subject, sources: Sequence[Source]) -> None:
+    """Compare files of an engine that the release's commit doesn't hold with those of this one.
+
+    Raises:
+        UnprovedError: where they are others here; naming the commit that has them.
+    """
+    others = sum(not _is_here(one) for one in sources)
+    made_by = subject.manifest.code.engine
+    if others and made_by:
+        raise UnprovedError(
+            f"the engine lay outside of the project, and {others} of its files are others here: verify with its commit "
+            f"{made_by.commit[:12]}{f' of {made_by.repository}' if made_by.repository else ''}, from a place you trust"
+        )
 
 
 def disagree(subject: Subject, stage: str, what: str) -> Exception:

@@ -15,6 +15,7 @@ import msgspec
 from weighbridge import documents, paths, secrets_guard
 from weighbridge.errors import SetupError, WeighbridgeError
 from weighbridge.registry import content, dvc_settings, git, ledger, model_keys, signers, signing
+from weighbridge.root import lock
 from weighbridge.settings import Settings
 from weighbridge.views import reference
 from weighbridge.views.columns import aligned
@@ -70,7 +71,7 @@ def findings(root: Path, settings_loader: Callable[[], Settings]) -> tuple[Findi
     looks: list[tuple[str, Callable[[], Iterator[Finding]]]] = [
         ("settings", lambda: _settings(root, settings_loader, name)),
         ("python", _python),
-        ("packages", lambda: _packages(root / paths.LOCK)),
+        ("packages", lambda: _packages(lock(root))),
         ("git", lambda: _git(root)),
         ("git identity", lambda: _identity(root)),
         ("signing", lambda: _signing(root, name)),

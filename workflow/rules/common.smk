@@ -5,29 +5,34 @@ import time
 from pathlib import Path
 
 # The engine of this checkout comes first, whichever is installed: a release names the code that made it.
-root = Path(workflow.basedir).resolve()
-sys.path.insert(0, str(root))
+engine = Path(workflow.basedir).resolve()
+sys.path.insert(0, str(engine))
 
 from snakemake.exceptions import WorkflowError
 
 from weighbridge import paths, plan, running
 from weighbridge.errors import SettingsError, WeighbridgeError
 from weighbridge.registry import attempts
+from weighbridge.root import lock_input, require_working
 
 started = time.time()
-plan.lead(root)
+plan.lead(engine)
 # Dry runs put nothing in order, nor do commands such as --summary.
 looking = (
     workflow.output_settings.dryrun
     or running.is_looking(sys.argv)
     or not (workflow.resource_settings.cores or workflow.resource_settings.nodes)
 )
+root = Path.cwd().resolve()
 try:
+    require_working(root, engine)
     if workflow.is_main_process and not looking:
         running.hold(root)
     project = plan.Plan(
         plan.load(root, config, workflow.config_settings.configfiles), root
     )
+    custom_rules = project.custom_rules()
+    lock = lock_input(root)
 except WeighbridgeError as error:
     if isinstance(error, SettingsError) and workflow.is_main_process and not looking:
         attempts.failed(root, stage="settings", error=error)
@@ -48,7 +53,7 @@ def settings(stage):
 
 def code(stage):
     """The source files whose change runs the stage again."""
-    return lambda wildcards: project.code_of(stage, wildcards.get("candidate", ""))
+    return lambda wildcards: project.source_files(stage, wildcards.get("candidate", ""))
 
 
 def runs(name):

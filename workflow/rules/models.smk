@@ -6,7 +6,7 @@ rule train:
     """Train one candidate with one seed."""
     input:
         tables=[paths.split("train"), paths.split("validation"), paths.PROFILE],
-        lock=paths.LOCK,
+        lock=lock,
         code=code("train"),
         settings=settings("train"),
     output:
@@ -21,7 +21,7 @@ rule train:
         "../../environment.yml"
     threads: project.config.threads
     resources:
-        mem_mb=4000,
+        mem_mb=project.config.memory_mb,
         runtime=240,
     message:
         "Train {wildcards.candidate}, seed {wildcards.seed}"
