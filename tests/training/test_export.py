@@ -115,7 +115,7 @@ def test_numbers_at_the_very_edge_of_a_split_fall_on_the_same_side(tmp_path: Pat
     transformer = prepare.preprocessing(schema, "ordinal")
     inputs = prepare.fit_transform(transformer, frame)
     model = HistGradientBoostingClassifier(max_iter=5).fit(inputs, frame["late"])
-    fitted = describe(transformer, model)
+    fitted = describe(transformer, model, schema)
     assert set(np.round(fitted.predictions(frame))) == {0.0, 1.0}
     export.export(fitted, schema, tmp_path / "model.onnx")
     assert export.parity(fitted, tmp_path / "model.onnx", frame, 0.5).largest_difference < 1e-6

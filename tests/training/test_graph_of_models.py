@@ -29,7 +29,7 @@ def network(folder: Path, model: nn.Module) -> Graph:
     """Return the graph of a network that has learned nothing, for its operators do not depend on that."""
     transformer = prepare.preprocessing(SCHEMA, "one_hot")
     prepare.fit_transform(transformer, rows(400))
-    export.export(describe(transformer, model), SCHEMA, folder / "model.onnx")
+    export.export(describe(transformer, model, SCHEMA), SCHEMA, folder / "model.onnx")
     return graph.describe(folder / "model.onnx")
 
 
@@ -86,7 +86,7 @@ def test_preprocessing_and_the_decision_are_no_part_of_the_model(tmp_path: Path)
     transformer = prepare.preprocessing(SCHEMA, "one_hot")
     frame = rows(400)
     model = LogisticRegression().fit(prepare.fit_transform(transformer, frame), frame["late"])
-    fitted = describe(transformer, model)
+    fitted = describe(transformer, model, SCHEMA)
     found = []
     for threshold in (0.3, 0.7):
         export.export(fitted, SCHEMA, tmp_path / "model.onnx", threshold=threshold)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from sample_rows import SCHEMA
 
 from weighbridge.errors import ModelError
 from weighbridge.training import models
@@ -51,7 +52,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def build(path: str, params: dict[str, Any] | None = None, *, seed: int = 7, threads: int = 1) -> Any:
-    return models.build(path, params or {}, seed=seed, threads=threads, inputs=5)
+    return models.build(path, params or {}, SCHEMA, seed=seed, threads=threads, inputs=5)
 
 
 def test_an_estimator_gets_the_seed_and_the_threads() -> None:

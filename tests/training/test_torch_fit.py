@@ -7,6 +7,9 @@ from torch import nn
 from weighbridge.errors import ModelError
 from weighbridge.settings import Fit
 from weighbridge.training import torch_fit
+from weighbridge.training.objective import Objective
+
+BINARY = Objective()
 
 
 def data(count: int = 400, seed: int = 0) -> torch_fit.Rows:
@@ -23,12 +26,12 @@ def fit(network: nn.Module, settings: Fit, train: torch_fit.Rows | None = None) 
 
 def test_two_logits_become_their_difference() -> None:
     pair = torch.tensor([[0.5, 2.0], [1.0, -1.0]])
-    assert torch.allclose(torch.sigmoid(torch_fit.logits(pair)), torch.softmax(pair, 1)[:, 1])
+    assert torch.allclose(torch.sigmoid(BINARY.shaped(pair)), torch.softmax(pair, 1)[:, 1])
 
 
 @pytest.mark.parametrize("shape", [(4,), (4, 1)])
 def test_one_logit_a_row_may_have_a_dimension_of_its_own(shape: tuple[int, ...]) -> None:
-    assert torch_fit.logits(torch.zeros(shape)).shape == (4,)
+    assert BINARY.shaped(torch.zeros(shape)).shape == (4,)
 
 
 @pytest.mark.parametrize("network", [TwoLogits, Tied])

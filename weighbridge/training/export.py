@@ -1,7 +1,7 @@
 """One ONNX graph from raw columns to a decision: what ships, and what is evaluated.
 
 Preprocessing and estimator are converted by skl2onnx, a network by ``torch.onnx.export``; the graphs are joined, and
-get the same two outputs whatever the framework. What differs from one machine or run to the next (paths, sources,
+get the same outputs whatever the framework. What differs from one machine or run to the next (paths, sources,
 producers) is taken out, so equal models give equal bytes.
 """
 
@@ -25,6 +25,7 @@ OPSETS = {"": 18, "ai.onnx.ml": 3}
 IR_VERSION = 10
 LABEL = "label"
 PROBABILITY = "probability"
+PREDICTION = "prediction"
 _FEATURES = "model_inputs"
 _BATCH = 8192
 
@@ -32,9 +33,11 @@ _BATCH = 8192
 def export(fitted: Fitted, schema: Schema, path: Path, *, threshold: float = 0.5) -> None:
     """Write *fitted* as one ONNX graph.
 
-    It has an input a feature column, float32 or string of shape (rows, 1), missing as NaN or ``""``, and the outputs
-    ``probability``, float32 of shape (rows,), P(target = 1), and ``label``, int64 of shape (rows,), 1 where the
-    probability is at least *threshold*. The same model gives the same bytes.
+    It has an input a feature column, missing as NaN or ``""``: float32 or string of shape (rows, 1), of an array
+    float32 of shape (rows, …shape). The outputs of two classes are ``probability``, float32 of shape (rows,),
+    P(class 1), and ``label``, int64 of shape (rows,), 1 where the probability is at least *threshold*; of several
+    classes ``probability`` is of shape (rows, classes), and ``label`` the most probable, the first among equals. A
+    regression has the one output ``prediction``, float32 of shape (rows,). The same model gives the same bytes.
 
     Raises:
         ModelError: where a part has no counterpart in ONNX, or a column's name is that of an output.
@@ -43,7 +46,7 @@ def export(fitted: Fitted, schema: Schema, path: Path, *, threshold: float = 0.5
 
     _check_names(schema)
     with _quiet():
-        before = _convert(fitted.preprocessing, _column_types(schema), {})
+        before = _preparation(fitted.preprocessing, schema)
         model = _network(fitted) if fitted.kind == "torch" else _estimator(fitted)
         merged = _joined(before, model)
         _name_inputs(merged.graph, list(schema.features))
@@ -59,7 +62,8 @@ _ADVICE = "choose another model, or leave it out of the candidates"
 
 
 def _check_names(schema: Schema) -> None:
-    taken = {LABEL, PROBABILITY} & set(schema.features)
+    taken = {PREDICTION} if schema.task == "regression" else {LABEL, PROBABILITY}
+    taken &= set(schema.features)
     if taken:
         raise ModelError(f"feature {min(taken)!r} has the name of an output of the ONNX graph; rename the column")
 
@@ -77,13 +81,51 @@ def _quiet() -> Iterator[None]:
         logging.disable(disabled)
 
 
+def _preparation(transformer: Any, schema: Schema) -> Any:
+    """Return the graph from the columns, its inputs in the schema's order, to the model's inputs."""
+    table = prepare.without_arrays(transformer)
+    before = _convert(table, _column_types(schema), {}) if table is not None else None
+    return _with_arrays(before, schema) if schema.arrays else before
+
+
+def _with_arrays(table: Any, schema: Schema) -> Any:
+    """Return the graph *table* (or none) with arrays behind its columns, each one unrolled.
+
+    Names have a slash, since skl2onnx makes none with it.
+    """
+    from onnx import TensorProto, helper
+
+    graph = table.graph if table is not None else None
+    parts = [graph.output[0].name] if graph is not None else []
+    others = iter(graph.input if graph is not None else ())
+    inputs, nodes = [], []
+    for column in schema.features.values():
+        if column.kind != "array":
+            inputs.append(next(others))
+            continue
+        parts.append(f"array/{len(parts)}")
+        inputs.append(helper.make_tensor_value_info(f"{parts[-1]}/in", TensorProto.FLOAT, ["rows", *column.shape]))
+        nodes.append(helper.make_node("Flatten", [f"{parts[-1]}/in"], [parts[-1]], name=f"{parts[-1]}/unroll", axis=1))
+    nodes.append(helper.make_node("Concat", parts, ["array/joined"], name="array/join", axis=1))
+    joined = helper.make_graph(
+        [*(graph.node if graph is not None else ()), *nodes],
+        "columns",
+        inputs,
+        [helper.make_tensor_value_info("array/joined", TensorProto.FLOAT, ["rows", None])],
+        [*(graph.initializer if graph is not None else ())],
+    )
+    opsets = table.opset_import if table is not None else [helper.make_opsetid("", OPSETS[""])]
+    return helper.make_model(joined, opset_imports=opsets)
+
+
 def _column_types(schema: Schema) -> list[tuple[str, Any]]:
     from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 
     shape = [None, 1]
     return [
-        (name, FloatTensorType(shape) if column.type == "number" else StringTensorType(shape))
+        (name, FloatTensorType(shape) if column.kind == "number" else StringTensorType(shape))
         for name, column in schema.features.items()
+        if column.kind != "array"
     ]
 
 
@@ -102,12 +144,12 @@ def _convert(model: Any, types: list[tuple[str, Any]], options: dict[Any, Any]) 
 
 
 def _estimator(fitted: Fitted) -> Any:
-    """Return the estimator's graph, from ``model_inputs`` to (rows, 2) probabilities as its last output."""
+    """Return the estimator's graph, from ``model_inputs`` to (rows, classes) or (rows, 1) as its last output."""
     from skl2onnx.common.data_types import FloatTensorType
 
     types = [(_FEATURES, FloatTensorType([None, prepare.width(fitted.preprocessing)]))]
     model = _convertible(fitted.model)
-    return _convert(model, types, {id(model): {"zipmap": False}})
+    return _convert(model, types, {id(model): {"zipmap": False}} if fitted.schema.labels else {})
 
 
 def _convertible(model: Any) -> Any:
@@ -136,20 +178,20 @@ def _floor32(values: Any) -> Any:
 
 
 def _network(fitted: Fitted) -> Any:
-    """Return the network's graph, from ``model_inputs`` to (rows,) probabilities."""
+    """Return the network's graph, from ``model_inputs`` to its predictions."""
     import torch
 
-    from weighbridge.training.torch_fit import Probability
+    from weighbridge.training import objective, torch_fit
 
     example = torch.zeros(2, prepare.width(fitted.preprocessing))
     try:
         program = torch.onnx.export(
-            Probability(fitted.model).eval(),
+            torch_fit.Predicting(fitted.model, objective.of(fitted.schema)).eval(),
             (example,),
             dynamo=True,
             opset_version=OPSETS[""],
             input_names=[_FEATURES],
-            output_names=[PROBABILITY],
+            output_names=["model_output"],
             dynamic_shapes=({0: torch.export.Dim("rows")},),
             verbose=False,
         )
@@ -196,15 +238,55 @@ def _set_opsets(model: Any, domains: set[str]) -> None:
 
 
 def _finish(model: Any, fitted: Fitted, threshold: float) -> None:
-    """Add the two outputs in place, and take out what isn't the model."""
+    """Add the outputs in place, and take out what isn't the model."""
+    found = model.graph.output[-1].name
+    del model.graph.output[:]
+    if fitted.schema.task == "regression":
+        _give_number(model.graph, found)
+    elif fitted.schema.task == "multiclass":
+        _give_most_probable(model.graph, found, len(fitted.schema.labels))
+    else:
+        _decide(model.graph, found, fitted.kind, threshold)
+    _strip(model)
+
+
+def _give_number(graph: Any, found: str) -> None:
     import numpy as np
     from onnx import TensorProto, helper, numpy_helper
 
-    graph = model.graph
-    found = graph.output[-1].name
-    if fitted.kind == "sklearn":
-        positive = np.array(list(fitted.model.classes_).index(1), dtype=np.int64)
-        graph.initializer.append(numpy_helper.from_array(positive, "decide/positive"))
+    graph.initializer.append(numpy_helper.from_array(np.array([-1], dtype=np.int64), "decide/rows"))
+    graph.node.extend(
+        [
+            helper.make_node("Reshape", [found, "decide/rows"], ["decide/flat"], name="flatten"),
+            helper.make_node("Cast", ["decide/flat"], [PREDICTION], name="to_prediction", to=TensorProto.FLOAT),
+        ]
+    )
+    graph.output.append(helper.make_tensor_value_info(PREDICTION, TensorProto.FLOAT, ["rows"]))
+
+
+def _give_most_probable(graph: Any, found: str, classes: int) -> None:
+    from onnx import TensorProto, helper
+
+    graph.node.extend(
+        [
+            helper.make_node("Cast", [found], [PROBABILITY], name="to_probability", to=TensorProto.FLOAT),
+            helper.make_node("ArgMax", [PROBABILITY], [LABEL], name="decide", axis=1, keepdims=0),
+        ]
+    )
+    graph.output.extend(
+        [
+            helper.make_tensor_value_info(LABEL, TensorProto.INT64, ["rows"]),
+            helper.make_tensor_value_info(PROBABILITY, TensorProto.FLOAT, ["rows", classes]),
+        ]
+    )
+
+
+def _decide(graph: Any, found: str, kind: str, threshold: float) -> None:
+    import numpy as np
+    from onnx import TensorProto, helper, numpy_helper
+
+    if kind == "sklearn":  # both classes' probabilities
+        graph.initializer.append(numpy_helper.from_array(np.array(1, dtype=np.int64), "decide/positive"))
         graph.node.append(
             helper.make_node("Gather", [found, "decide/positive"], ["decide/chosen"], name="choose", axis=1)
         )
@@ -218,14 +300,12 @@ def _finish(model: Any, fitted: Fitted, threshold: float) -> None:
             helper.make_node("Cast", ["decide/decided"], [LABEL], name="to_label", to=TensorProto.INT64),
         ]
     )
-    del graph.output[:]
     graph.output.extend(
         [
             helper.make_tensor_value_info(LABEL, TensorProto.INT64, ["rows"]),
             helper.make_tensor_value_info(PROBABILITY, TensorProto.FLOAT, ["rows"]),
         ]
     )
-    _strip(model)
 
 
 def _ceil32(value: float) -> Any:
@@ -250,41 +330,58 @@ def _strip(model: Any) -> None:
 def parity(fitted: Fitted, path: Path, frame: Any, threshold: float) -> Parity:
     """Return how closely the graph at *path* agrees with *fitted* over all rows of *frame*.
 
-    A decision is changed where only one of both probabilities is at least *threshold*.
+    The largest difference is one of any probability; of a regression, of the number in its own unit, whatever its
+    size. A decision is changed where only one of both probabilities is at least *threshold*, or where another class
+    is the most probable; a regression decides nothing.
 
     Raises:
-        ModelError: where onnxruntime can't run the graph.
+        ModelError: where onnxruntime can't run the graph, or it gives another shape than *fitted*.
     """
     import numpy as np
 
     expected = fitted.predictions(frame)
-    found = _run(path, fitted.preprocessing, frame)
-    difference = np.abs(expected - found)
+    found = _run(path, fitted, frame)
+    if found.shape != expected.shape:
+        raise ModelError(f"{path}: gives {found.shape} for {len(frame)} rows; expected {expected.shape}; {_ADVICE}")
+    changed = 0
+    if fitted.schema.task == "binary":
+        changed = int(((expected >= threshold) != (found >= threshold)).sum())
+    if fitted.schema.task == "multiclass":
+        changed = int((expected.argmax(axis=1) != found.argmax(axis=1)).sum())
     return Parity(
         rows=len(expected),
-        largest_difference=float(difference.max()),
-        changed_decisions=int(((expected >= threshold) != (found >= threshold)).sum()),
+        largest_difference=float(np.abs(expected - found).max()),
+        changed_decisions=changed,
     )
 
 
-def _run(path: Path, transformer: Any, frame: Any) -> Any:
-    """Return the graph's probabilities as float64 of shape (rows,), computed on one thread."""
+def _run(path: Path, fitted: Fitted, frame: Any) -> Any:
+    """Return the graph's predictions as float64, computed on one thread."""
     import numpy as np
     import onnxruntime
 
+    from weighbridge.training.arrays import unrolled
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    table = prepare.served(transformer, frame)
-    columns = {name: table[[name]].to_numpy() for name in table.columns}
+    table = prepare.served(fitted.preprocessing, frame)
+    shapes = prepare.arrays(fitted.preprocessing)
+    columns = {name: table[[name]].to_numpy() for name in table.columns if name not in shapes}
+    columns |= {name: unrolled(table[name], shape).reshape(-1, *shape) for name, shape in shapes.items()}
+    output = PREDICTION if fitted.schema.task == "regression" else PROBABILITY
     try:
         session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
         parts = [
-            session.run([PROBABILITY], {name: values[start : start + _BATCH] for name, values in columns.items()})[0]
+            session.run([output], {name: values[start : start + _BATCH] for name, values in columns.items()})[0]
             for start in range(0, len(table), _BATCH)
         ]
     except Exception as problem:  # noqa: BLE001 - onnxruntime's errors share no base class
         raise ModelError(f"{path}: onnxruntime can't run it: {problem}; {_ADVICE}") from None
     return np.concatenate(parts).astype(np.float64)
+
+
+_SERVED = {"number": "float32", "string": "string", "array": "float32"}
+_DAYS = "days since 1970-01-01 UTC"
 
 
 def interface(schema: Schema, train_missing: dict[str, float]) -> Interface:
@@ -295,12 +392,35 @@ def interface(schema: Schema, train_missing: dict[str, float]) -> Interface:
         train_missing: by column, the share of training rows without a value. The graph fills in for any missing
             value; one *may* be missing where the model has learned from rows that lack it.
     """
-    types = {"number": "float32", "string": "string"}
     inputs = tuple(
-        Input(name=name, type=types[column.type], unit=column.unit, may_be_missing=train_missing.get(name, 0.0) > 0)
+        Input(
+            name=name,
+            type=_SERVED[column.kind],
+            unit=column.unit or (_DAYS if column.type == "time" else ""),
+            may_be_missing=train_missing.get(name, 0.0) > 0,
+            shape=column.shape,
+        )
         for name, column in schema.features.items()
     )
-    negative, positive = schema.labels
-    label = Output(name=LABEL, type="int64", labels=schema.labels, meaning=f"1: {positive}; 0: {negative}")
-    probability = Output(name=PROBABILITY, type="float32", labels=(), meaning=f"probability of {positive!r}")
-    return Interface(inputs=inputs, outputs=(label, probability))
+    return Interface(inputs=inputs, outputs=_outputs(schema))
+
+
+def _outputs(schema: Schema) -> tuple[Output, ...]:
+    labels = schema.labels
+    if schema.task == "regression":
+        meaning = f"{schema.target}, in {schema.unit}" if schema.unit else schema.target
+        return (Output(name=PREDICTION, type="float32", labels=(), meaning=meaning),)
+    if schema.task == "binary":
+        negative, positive = labels
+        meaning = f"1: {positive}; 0: {negative}"
+        probability = Output(name=PROBABILITY, type="float32", labels=(), meaning=f"probability of {positive!r}")
+    else:
+        meaning = "the most probable: " + "; ".join(f"{number}: {label}" for number, label in enumerate(labels))
+        probability = Output(
+            name=PROBABILITY,
+            type="float32",
+            labels=labels,
+            meaning="probability of each label, in their order",
+            shape=(len(labels),),
+        )
+    return (Output(name=LABEL, type="int64", labels=labels, meaning=meaning), probability)

@@ -1,9 +1,10 @@
-"""A fitted model: what turns raw rows into probabilities, and how it came to be."""
+"""A fitted model: what turns raw rows into predictions, and how it came to be."""
 
 import dataclasses
 import importlib.metadata
 from typing import Any, Literal
 
+from weighbridge.data.schema import Schema
 from weighbridge.manifest import Framework
 from weighbridge.training import models, prepare
 
@@ -17,6 +18,7 @@ class Fitted:
 
     Attributes:
         kind: ``"sklearn"`` or ``"torch"``.
+        schema: what goes in, and what is predicted.
         preprocessing: the fitted ``ColumnTransformer`` from raw columns to float32 columns.
         model: the fitted estimator, or the network in evaluation mode.
         parameter_count: how many numbers were learned.
@@ -27,6 +29,7 @@ class Fitted:
     """
 
     kind: Literal["sklearn", "torch"]
+    schema: Schema
     preprocessing: Any
     model: Any
     parameter_count: int
@@ -36,24 +39,36 @@ class Fitted:
     curve: list[dict[str, float]] = dataclasses.field(default_factory=list)
 
     def predictions(self, frame: Any) -> Any:
-        """Return P(target = 1) for the rows of *frame*: float64 of shape (rows,)."""
+        """Return float64 for the rows of *frame*, in shapes as in the graph that ships.
+
+        Of two classes it is P(class 1), of shape (rows,); of several, each one's probability, (rows, classes); of a
+        regression the number, (rows,).
+        """
         inputs = prepare.transform(self.preprocessing, frame)
         if self.kind == "torch":
-            from weighbridge.training import torch_fit
+            from weighbridge.training import objective, torch_fit
 
-            return torch_fit.probabilities(self.model, inputs)
-        positive = list(self.model.classes_).index(1)
-        return self.model.predict_proba(inputs)[:, positive].astype("float64")
+            return torch_fit.predictions(self.model, inputs, objective.of(self.schema))
+        if self.schema.task == "regression":
+            return self.model.predict(inputs).reshape(len(inputs)).astype("float64")
+        probabilities = self.model.predict_proba(inputs).astype("float64")
+        return probabilities if self.schema.task == "multiclass" else probabilities[:, 1]
 
 
 def describe(
-    preprocessing: Any, model: Any, *, curve: list[dict[str, float]] | None = None, best_epoch: int | None = None
+    preprocessing: Any,
+    model: Any,
+    schema: Schema,
+    *,
+    curve: list[dict[str, float]] | None = None,
+    best_epoch: int | None = None,
 ) -> Fitted:
     """Return the :class:`Fitted` of a fitted transformer and model, with what can be read off the model."""
     kind: Literal["sklearn", "torch"] = "torch" if models.is_network(model) else "sklearn"
     distribution = _DISTRIBUTIONS[kind]
     return Fitted(
         kind=kind,
+        schema=schema,
         preprocessing=preprocessing,
         model=model,
         parameter_count=parameter_count(model),

@@ -1,13 +1,21 @@
-"""Fit a candidate: preprocessing on the training rows, then the model by its kind."""
+"""Fit a candidate: preprocessing on the training rows, then the model by its kind.
+
+:func:`fit` has all rows in memory. For rows that don't fit (:func:`weighbridge.training.memory.streams`) nothing of it
+but the tables is in the way: a transformer that was fitted in passes, :func:`weighbridge.training.models.build`, and
+:func:`fit_network`, which takes any :class:`weighbridge.training.torch_fit.Source`; or an estimator's ``partial_fit``
+with :func:`weighbridge.training.fitted.describe`. :func:`table` makes a batch's inputs, targets and weights of a frame.
+"""
 
 from collections.abc import Callable
 from typing import Any
 
 from weighbridge.data.schema import Schema
+from weighbridge.errors import DataError
 from weighbridge.settings import Candidate
 from weighbridge.training import models, prepare, sklearn_fit
 from weighbridge.training.checkpoints import Checkpoints
 from weighbridge.training.fitted import Fitted, describe
+from weighbridge.training.sklearn_fit import Table
 
 
 def fit(  # noqa: PLR0913 - what a run is made of
@@ -28,32 +36,89 @@ def fit(  # noqa: PLR0913 - what a run is made of
     anew.
 
     Raises:
+        DataError: where all rows of a part have the weight 0.
         ModelError: where the model can't be built or fitted.
     """
     transformer = prepare.preprocessing(schema, candidate.strings)
-    inputs = prepare.fit_transform(transformer, train)
-    targets = train[schema.target].to_numpy()
-    model = models.build(candidate.model, candidate.params, seed=seed, threads=threads, inputs=inputs.shape[1])
-    progress(f"{type(model).__name__} on {len(targets):,} rows of {inputs.shape[1]} columns, seed {seed}")
-    held_out = prepare.transform(transformer, validation), validation[schema.target].to_numpy()
+    learned = table(train, prepare.fit_transform(transformer, train), schema)
+    held_out = table(validation, prepare.transform(transformer, validation), schema)
+    for part, rows in (("training", learned), ("validation", held_out)):
+        if rows.weights is not None and not rows.weights.any():
+            raise DataError(f"column {schema.weight!r}: found the weight 0 in all {part} rows; expected some above it")
+    rows, columns = learned.inputs.shape
+    model = models.build(candidate.model, candidate.params, schema, seed=seed, threads=threads, inputs=columns)
+    progress(f"{type(model).__name__} on {rows:,} rows of {columns} columns, seed {seed}")
     if not models.is_network(model):
-        sklearn_fit.fit(model, (inputs, targets), held_out, seed=seed, threads=threads, progress=progress)
+        sklearn_fit.fit(model, learned, held_out, schema, seed=seed, threads=threads, progress=progress)
         curve = sklearn_fit.curve(model)
-        return describe(transformer, model, curve=curve, best_epoch=_best(curve))
+        return describe(transformer, model, schema, curve=curve, best_epoch=_best(curve))
 
-    from weighbridge.training import torch_fit  # imports torch
+    from weighbridge.training import objective, torch_fit  # imports torch
 
-    history = torch_fit.fit(
+    wanted = objective.of(schema)
+    standard = objective.standard(learned.targets, learned.weights) if schema.task == "regression" else (0.0, 1.0)
+    source, watched = (
+        torch_fit.rows(part.inputs, objective.standardised(part.targets, standard), part.weights, wanted)
+        for part in (learned, held_out)
+    )
+    return fit_network(
+        candidate,
+        schema,
         model,
-        torch_fit.rows(inputs, targets),
-        torch_fit.rows(*held_out),
-        candidate.fit,
+        transformer=transformer,
+        learned=source,
+        held_out=watched,
+        standard=standard,
         seed=seed,
         threads=threads,
         progress=progress,
         checkpoints=checkpoints,
     )
-    return describe(transformer, model, curve=history.curve, best_epoch=history.best_epoch)
+
+
+def table(frame: Any, inputs: Any, schema: Schema) -> Table:
+    """Return *inputs* with the targets and, where *schema* declares them, the weights of the rows of *frame*."""
+    weights = frame[schema.weight].to_numpy("float64") if schema.weight else None
+    return Table(inputs, frame[schema.target].to_numpy(), weights)
+
+
+def fit_network(  # noqa: PLR0913 - what a network's training is made of
+    candidate: Candidate,
+    schema: Schema,
+    network: Any,
+    *,
+    transformer: Any,
+    learned: Any,
+    held_out: Any,
+    standard: tuple[float, float],
+    seed: int,
+    threads: int,
+    progress: Callable[[str], None],
+    checkpoints: Checkpoints | None = None,
+) -> Fitted:
+    """Fit *network* on two sources of rows behind *transformer*.
+
+    A regression's targets in them are :func:`weighbridge.training.objective.standardised` by *standard*, the mean and
+    deviation of the training rows.
+
+    Raises:
+        ModelError: where it can't be fitted.
+    """
+    from weighbridge.training import objective, torch_fit
+
+    history = torch_fit.fit(
+        network,
+        learned,
+        held_out,
+        candidate.fit,
+        objective=objective.of(schema),
+        seed=seed,
+        threads=threads,
+        progress=progress,
+        checkpoints=checkpoints,
+    )
+    whole = objective.Standardised(network, *standard).eval() if schema.task == "regression" else network
+    return describe(transformer, whole, schema, curve=history.curve, best_epoch=history.best_epoch)
 
 
 def _best(curve: list[dict[str, float]]) -> int | None:

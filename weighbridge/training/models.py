@@ -1,4 +1,4 @@
-"""A model from its import path and parameters: a scikit-learn classifier or a ``torch.nn.Module``.
+"""A model from its import path and parameters: an estimator of scikit-learn or a ``torch.nn.Module``.
 
 What the path names is called with the parameters, so it may be a class or a function that builds the model.
 Nothing here imports torch: a scikit-learn candidate never pays for it.
@@ -13,25 +13,29 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from weighbridge import importable
+from weighbridge.data.schema import Schema
 from weighbridge.errors import ModelError
 
 _LISTED = 12  # parameter names in a message
 
 
-def build(model: str, params: dict[str, Any], *, seed: int, threads: int, inputs: int) -> Any:
+def build(  # noqa: PLR0913 - what a model is made from
+    model: str, params: dict[str, Any], schema: Schema, *, seed: int, threads: int, inputs: int
+) -> Any:
     """Return the model that *model* (``package.module:attribute``) builds from *params*, not yet fitted.
 
     Where its signature has the names ``inputs`` and ``outputs``, it is given the number of columns after
-    preprocessing and 1. An estimator's ``random_state`` becomes *seed* unless it is set, and its ``n_jobs``
-    *threads*, in nested estimators too. A network's weights are drawn under *seed*; lazy layers are given
-    their shapes by a first forward pass.
+    preprocessing, and 1 or the number of several classes; under the name ``shape``, the shape of the array where
+    *schema* has exactly one: its numbers are the last of the columns. An estimator's ``random_state`` becomes *seed*
+    unless it is set, and its ``n_jobs`` *threads*, in nested estimators too. A network's weights are drawn under
+    *seed*; lazy layers are given their shapes by a first forward pass.
 
     Raises:
         ModelError: where the path can't be imported, names no model, refuses the parameters, or names an
-            estimator that is no classifier with ``predict_proba``.
+            estimator of another task: a regressor for numbers, a classifier with ``predict_proba`` for classes.
     """
     builder = _resolve(model)
-    arguments = _arguments(model, builder, params, inputs)
+    arguments = _arguments(model, builder, params, _offered(schema, inputs))
     had_torch = "torch" in sys.modules
     built = _call(model, builder, arguments, seed)
     if is_network(built):
@@ -39,7 +43,7 @@ def build(model: str, params: dict[str, Any], *, seed: int, threads: int, inputs
             built = _call(model, builder, arguments, seed)
         _initialise_lazy(model, built, inputs)
         return built
-    _check_classifier(model, built)
+    _check_estimator(model, built, schema)
     _set_random_state(built, seed)
     _set_jobs(built, threads)
     return built
@@ -81,8 +85,18 @@ def _kind(found: Any) -> str:
     return "a module" if inspect.ismodule(found) else f"an object of type {type(found).__name__}"
 
 
-def _arguments(path: str, builder: Callable[..., Any], params: dict[str, Any], inputs: int) -> dict[str, Any]:
-    """Return *params* with ``inputs`` and ``outputs`` where the builder takes them; refuse unknown names."""
+def _offered(schema: Schema, inputs: int) -> dict[str, Any]:
+    """Return what a builder may ask for by name."""
+    offered: dict[str, Any] = {"inputs": inputs, "outputs": len(schema.labels) if schema.task == "multiclass" else 1}
+    if len(schema.arrays) == 1:
+        offered["shape"] = schema.features[schema.arrays[0]].shape
+    return offered
+
+
+def _arguments(
+    path: str, builder: Callable[..., Any], params: dict[str, Any], offered: dict[str, Any]
+) -> dict[str, Any]:
+    """Return *params* with what is *offered* where the builder takes it; refuse unknown names."""
     try:
         signature = inspect.signature(builder).parameters
     except ValueError:  # compiled classes may tell no signature
@@ -94,9 +108,13 @@ def _arguments(path: str, builder: Callable[..., Any], params: dict[str, Any], i
     for name in params:
         if name not in known and not accepts_any:
             raise ModelError(f"model {path!r}: unknown parameter {name!r}; {_nearest(name, known)}")
-    offered = {"inputs": inputs, "outputs": 1}
     arguments = {name: value for name, value in offered.items() if name in known} | params
     missing = [name for name in known if signature[name].default is inspect.Parameter.empty and name not in arguments]
+    if missing[:1] == ["shape"]:
+        raise ModelError(
+            f"model {path!r}: asks for the shape of an array, which is filled in where the schema has exactly one "
+            "column of type array; give it in the candidate's params"
+        )
     if missing:
         raise ModelError(f"model {path!r}: parameter {missing[0]!r} is missing; add it to the candidate's params")
     return arguments
@@ -149,15 +167,20 @@ def _initialise_lazy(path: str, network: Any, inputs: int) -> None:
     network.train()
 
 
-def _check_classifier(path: str, built: Any) -> None:
+def _check_estimator(path: str, built: Any, schema: Schema) -> None:
+    wanted = "regressor" if schema.task == "regression" else "classifier"
     if inspect.isclass(built) or not (hasattr(built, "fit") and hasattr(built, "get_params")):
-        raise ModelError(
-            f"model {path!r}: gave {_kind(built)}; expected a scikit-learn classifier or a torch.nn.Module"
-        )
-    from sklearn.base import is_classifier
+        raise ModelError(f"model {path!r}: gave {_kind(built)}; expected a scikit-learn {wanted} or a torch.nn.Module")
+    from sklearn.base import is_classifier, is_regressor
 
-    if not is_classifier(built):
-        raise ModelError(f"model {path!r}: {type(built).__name__} is no classifier; the target is 0 or 1, name one")
+    if not (is_regressor if wanted == "regressor" else is_classifier)(built):
+        target = f"the classes {', '.join(schema.labels)}" if schema.labels else "a number"
+        raise ModelError(
+            f"model {path!r}: {type(built).__name__} is no {wanted}; data.task is {schema.task}, and "
+            f"{schema.target!r} is {target}: name a {wanted}, or another task"
+        )
+    if wanted == "regressor":
+        return
     # a meta-estimator may know only once it is fitted, so only a plain one is refused before that
     nested = {"estimator", "estimators", "steps"} & set(built.get_params(deep=False))
     if not hasattr(type(built), "predict_proba") or not (nested or hasattr(built, "predict_proba")):

@@ -55,6 +55,7 @@ TRUSTED = (
     "sklearn.tree._tree.Tree",
     "sklearn.utils._bunch.Bunch",
     "numpy.dtype",
+    "weighbridge.training.arrays.Unrolled",
 )
 """Types beyond skops' own (scikit-learn's public estimators, NumPy arrays, plain Python) that a file may hold."""
 
@@ -86,11 +87,15 @@ def load(folder: Path, candidate: Candidate, schema: Schema, *, seed: int, threa
     preprocessing = from_skops(folder / PREPROCESSING)
     _check_columns(folder / PREPROCESSING, preprocessing, schema)
     inputs = prepare.width(preprocessing)
-    model = models.build(candidate.model, candidate.params, seed=seed, threads=threads, inputs=inputs)
-    if models.is_network(model):
-        _load_weights(folder / NETWORK, model, candidate.model)
-        return describe(preprocessing, model)
-    return describe(preprocessing, from_skops(folder / ESTIMATOR, like=model))
+    model = models.build(candidate.model, candidate.params, schema, seed=seed, threads=threads, inputs=inputs)
+    if not models.is_network(model):
+        return describe(preprocessing, from_skops(folder / ESTIMATOR, like=model), schema)
+
+    from weighbridge.training.objective import Standardised  # imports torch
+
+    whole = Standardised(model) if schema.task == "regression" else model
+    _load_weights(folder / NETWORK, whole, candidate.model)
+    return describe(preprocessing, whole, schema)
 
 
 def require_unchanged(folder: Path, files: Iterable[FileEntry]) -> None:
@@ -110,9 +115,11 @@ def require_unchanged(folder: Path, files: Iterable[FileEntry]) -> None:
 
 
 def _check_columns(path: Path, preprocessing: Any, schema: Schema) -> None:
-    found = prepare.columns(preprocessing)
-    if found != (schema.numbers, schema.strings):
-        names = ", ".join(sorted(set(found[0] + found[1]) ^ set(schema.features))) or "their order or type"
+    numbers, strings = prepare.columns(preprocessing)
+    arrays = prepare.arrays(preprocessing)
+    shapes = {name: schema.features[name].shape for name in schema.arrays}
+    if (numbers, strings, list(arrays.items())) != (schema.numbers, schema.strings, list(shapes.items())):
+        names = ", ".join(sorted({*numbers, *strings, *arrays} ^ set(schema.features))) or "their order, type or shape"
         raise ModelError(f"{path}: its columns differ from the schema's ({names}); train again")
 
 
@@ -263,9 +270,12 @@ def _store(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
 def _to_safetensors(network: Any) -> bytes:
     import safetensors.torch
 
+    from weighbridge.training.objective import Standardised
+
+    own = network.network if isinstance(network, Standardised) else network
     # copies, since tied weights share memory, which safetensors refuses
     tensors = {name: value.detach().clone().contiguous() for name, value in network.state_dict().items()}
-    metadata = {"weighbridge": canonical_json({"class": f"{type(network).__module__}:{type(network).__qualname__}"})}
+    metadata = {"weighbridge": canonical_json({"class": f"{type(own).__module__}:{type(own).__qualname__}"})}
     content: bytes = safetensors.torch.save(tensors, metadata)
     return content
 

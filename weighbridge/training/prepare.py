@@ -1,11 +1,12 @@
 """Raw columns to model inputs: the same numbers in scikit-learn and in the ONNX graph.
 
-Numbers are filled with the training median and scaled; text columns become one column a value, or one column
-of positions. A missing text (the empty string) is a value of its own; a value not seen in training is all zeros,
-or the position -1. All of it computes in float32, so that the exported graph gives the very same bits: a tree
-that splits between two neighbouring floats then decides alike in both.
+Numbers come first, filled with the training median and scaled; then text columns, each as one column a value, or as
+one column of positions; then arrays, row-major and unscaled. A missing text (the empty string) is a value of its
+own; a value not seen in training is all zeros, or the position -1. All of it computes in float32, so that the
+exported graph gives the very same bits: a tree that splits between two neighbouring floats then decides alike in both.
 """
 
+import copy
 from typing import Any
 
 from weighbridge.data.schema import Schema
@@ -14,6 +15,8 @@ from weighbridge.errors import ModelError
 UNSEEN_POSITION = -1.0
 ONE_HOT_LIMIT = 5000
 """Most columns that one-hot encoding may make; more would fill the memory unasked."""
+
+_ARRAY = "array"
 
 
 def preprocessing(schema: Schema, strings: str) -> Any:
@@ -28,9 +31,15 @@ def preprocessing(schema: Schema, strings: str) -> Any:
     from sklearn.pipeline import Pipeline
     from sklearn.preprocessing import StandardScaler
 
+    from weighbridge.training.arrays import Unrolled  # imports scikit-learn
+
     fill = SimpleImputer(strategy="median", keep_empty_features=True)
     numbers = Pipeline([("fill", fill), ("scale", StandardScaler())])
     branches = [("numbers", numbers, schema.numbers), ("strings", _encoder(strings), schema.strings)]
+    # by number: a column's own name may hold what scikit-learn keeps for itself
+    branches += [
+        (f"{_ARRAY}{i}", Unrolled(schema.features[name].shape), [name]) for i, name in enumerate(schema.arrays)
+    ]
     return ColumnTransformer([branch for branch in branches if branch[2]], sparse_threshold=0)
 
 
@@ -54,14 +63,31 @@ def columns(transformer: Any) -> tuple[list[str], list[str]]:
     return by_name.get("numbers", []), by_name.get("strings", [])
 
 
+def arrays(transformer: Any) -> dict[str, tuple[int, ...]]:
+    """Return the shape of each of a ``ColumnTransformer``'s array columns, by name."""
+    return {names[0]: tuple(part.shape) for name, part, names in transformer.transformers if name.startswith(_ARRAY)}
+
+
+def without_arrays(transformer: Any) -> Any:
+    """Return a fitted ``ColumnTransformer`` that lacks the array columns of *transformer*; ``None`` for no others."""
+    table = copy.copy(transformer)
+    table.transformers = [branch for branch in transformer.transformers if not branch[0].startswith(_ARRAY)]
+    table.transformers_ = [branch for branch in transformer.transformers_ if not branch[0].startswith(_ARRAY)]
+    return table if table.transformers else None
+
+
 def served(transformer: Any, frame: Any) -> Any:
-    """Return the transformer's columns of *frame* as they are served: float32, and text with ``""`` for missing."""
+    """Return the transformer's columns of *frame* as they are served.
+
+    That is float32, text with ``""`` for missing, and arrays as they are, one a row.
+    """
     import pandas as pd
 
     numbers, strings = columns(transformer)
     parts = {name: frame[name].astype("float32") for name in numbers}
     # as objects, since scikit-learn turns pandas' own strings into objects anyway, and more slowly
     parts |= {name: frame[name].astype(object).where(frame[name].notna(), "") for name in strings}
+    parts |= {name: frame[name] for name in arrays(transformer)}
     return pd.DataFrame(parts, index=frame.index)
 
 

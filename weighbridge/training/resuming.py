@@ -36,7 +36,7 @@ class History:
 
 
 class Progress:
-    """How far a training is: the *batch*es done of *epoch*, and their sum of losses over the rows *seen*."""
+    """How far a training is: the *batch*es done of *epoch*, and their sum of losses over the weight *seen*."""
 
     def __init__(self, network: nn.Module, optimiser: torch.optim.Optimizer, shuffle: torch.Generator) -> None:
         self.network = network
@@ -50,7 +50,7 @@ class Progress:
         """Begin another epoch: nothing done of it, and the order of its rows still to be drawn."""
         self.epoch += 1
         self.batch = 0
-        self.seen = 0
+        self.seen = 0.0
         self.total = torch.zeros(())
         self.order = self.shuffle.get_state()
 

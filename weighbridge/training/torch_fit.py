@@ -1,7 +1,8 @@
 """Train a network: mini-batches of a shuffled copy, AdamW, early stopping on the validation loss.
 
-There is no ``DataLoader``: the table fits into memory, so an epoch is one ``index_select`` and then slices of it,
-which is several times faster for small networks. Nothing in a step waits for a value.
+The trainer asks for nothing but a :class:`Source`, which hands out batches. :class:`Rows` is one whose table fits into
+memory: there is no ``DataLoader``, an epoch is one ``index_select`` and then slices of it, which is several times
+faster for small networks. Rows that don't fit need another source, and nothing else here.
 """
 
 import contextlib
@@ -10,61 +11,101 @@ import itertools
 import math
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import nn
-from torch.nn.functional import binary_cross_entropy_with_logits
 
 from weighbridge.errors import ModelError
 from weighbridge.settings import Fit
 from weighbridge.training import resuming
 from weighbridge.training.checkpoints import Checkpoints
 from weighbridge.training.models import seed_everything
+from weighbridge.training.objective import Objective
 from weighbridge.training.resuming import History, Progress
 
-__all__ = ["History", "Probability", "Rows", "fit", "logits", "loss", "probabilities", "reproducible", "rows"]
+__all__ = ["Batch", "History", "Predicting", "Rows", "Source", "fit", "loss", "predictions", "reproducible", "rows"]
 
 _CHUNK = 16384  # rows of a forward pass without gradients
-_LOGIT_PAIR = 2
+_BINARY = Objective()
+
+
+class Batch(NamedTuple):
+    """Some rows: inputs, float32 of shape (rows, columns), targets as :meth:`Objective.targets`, and weights or none.
+
+    Weights are float32 of shape (rows,), and their mean over all rows of the source is 1: else the learning rate
+    would mean something else.
+    """
+
+    inputs: torch.Tensor
+    targets: torch.Tensor
+    weights: torch.Tensor | None
+
+
+class Source(Protocol):
+    """Where the trainer takes rows from. What it hands out must be the same bits each time it is asked in the same way.
+
+    A training that goes on from a checkpoint asks for :meth:`shuffled` again, with *order* as it was when the epoch
+    began, and passes over the batches that are done.
+    """
+
+    def __len__(self) -> int:
+        """Return how many rows there are."""
+
+    def shuffled(self, order: torch.Generator, size: int) -> Iterator[Batch]:
+        """Yield all rows in batches of *size* (the last may be smaller), in an order drawn from *order* alone."""
+
+    def in_turn(self, size: int) -> Iterator[Batch]:
+        """Yield all rows in batches of *size*, in the order of the table."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Rows:
-    """Model inputs, float32 of shape (rows, columns), and targets, 0 or 1 as float32 of shape (rows,)."""
+    """A :class:`Source` in memory; its fields are those of a :class:`Batch`, for all rows."""
 
     inputs: torch.Tensor
     targets: torch.Tensor
+    weights: torch.Tensor | None = None
+
+    def __len__(self) -> int:
+        """Return how many rows there are."""
+        return len(self.targets)
+
+    def shuffled(self, order: torch.Generator, size: int) -> Iterator[Batch]:
+        """Yield the rows of a shuffled copy; see :meth:`Source.shuffled`."""
+        drawn = torch.randperm(len(self), generator=order)
+        copied = (None if values is None else values.index_select(0, drawn) for values in self._fields())
+        return _split(size, *copied)
+
+    def in_turn(self, size: int) -> Iterator[Batch]:
+        """Yield the rows; see :meth:`Source.in_turn`."""
+        return _split(size, *self._fields())
+
+    def _fields(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+        return self.inputs, self.targets, self.weights
 
 
-def rows(inputs: Any, targets: Any) -> Rows:
-    """Return tensors that share the memory of the arrays *inputs* (float32) and *targets*."""
-    return Rows(inputs=torch.from_numpy(inputs), targets=torch.from_numpy(targets.astype("float32")))
+def _split(size: int, *fields: torch.Tensor | None) -> Iterator[Batch]:
+    parts = (itertools.repeat(None) if values is None else torch.split(values, size) for values in fields)
+    return (Batch(*values) for values in zip(*parts, strict=False))  # a field that isn't there never ends
 
 
-def logits(output: torch.Tensor) -> torch.Tensor:
-    """Return one logit a row, shape (rows,), of a network's output.
-
-    Two logits a row become their difference: a sigmoid of it equals the softmax of the two.
-
-    Raises:
-        ModelError: where *output* is of another shape than (rows,), (rows, 1) or (rows, 2).
-    """
-    if output.dim() == _LOGIT_PAIR and output.shape[1] == _LOGIT_PAIR:
-        return output[:, 1] - output[:, 0]
-    if output.dim() == 1 or (output.dim() == _LOGIT_PAIR and output.shape[1] == 1):
-        return output.reshape(-1)
-    raise ModelError(
-        f"the network returned shape {tuple(output.shape)}; expected one logit a row, (rows, 1), or two, (rows, 2)"
+def rows(inputs: Any, targets: Any, weights: Any | None = None, objective: Objective = _BINARY) -> Rows:
+    """Return tensors of arrays; *inputs* (float32) share their memory, *weights* are brought to a mean of 1."""
+    return Rows(
+        inputs=torch.from_numpy(inputs),
+        targets=objective.targets(targets),
+        weights=None if weights is None else torch.from_numpy((weights / weights.mean()).astype("float32")),
     )
 
 
 def fit(  # noqa: PLR0913 - the parts of one fit
     network: nn.Module,
-    train: Rows,
-    validation: Rows,
+    train: Source,
+    validation: Source,
     settings: Fit,
     *,
+    objective: Objective = _BINARY,
     seed: int,
     threads: int,
     progress: Callable[[str], None],
@@ -86,7 +127,7 @@ def fit(  # noqa: PLR0913 - the parts of one fit
         if checkpoints:
             checkpoints.resume(lambda tensors, facts: resuming.take(state, tensors, facts))
         for epoch in range(state.epoch, settings.epochs + 1):
-            _learn(state, train, validation, settings, progress=progress, checkpoints=checkpoints)
+            _learn(state, train, validation, settings, objective, progress=progress, checkpoints=checkpoints)
             if epoch - state.history.best_epoch >= settings.patience:
                 progress(f"stopped: no lower validation loss since epoch {state.history.best_epoch}")
                 break
@@ -97,25 +138,26 @@ def fit(  # noqa: PLR0913 - the parts of one fit
 
 def _learn(  # noqa: PLR0913 - what an epoch is made of
     state: Progress,
-    train: Rows,
-    validation: Rows,
+    train: Source,
+    validation: Source,
     settings: Fit,
+    objective: Objective,
     *,
     progress: Callable[[str], None],
     checkpoints: Checkpoints | None,
 ) -> None:
     """Run one epoch, or the rest of it, measure it, and get ready for the next."""
     started, done = time.perf_counter(), state.batch * settings.batch_size
-    batches = math.ceil(len(train.targets) / settings.batch_size)
+    batches = math.ceil(len(train) / settings.batch_size)
 
     def pause() -> None:
         if checkpoints:
             steps = (state.epoch - 1) * batches + state.batch
             checkpoints.reached(steps, lambda: resuming.give(state))
 
-    train_loss = _epoch(state, train, settings.batch_size, pause)
-    rate = max(len(train.targets) - done, 0) / (time.perf_counter() - started)
-    validation_loss = loss(state.network, validation)
+    train_loss = _epoch(state, train, settings.batch_size, objective, pause)
+    rate = max(len(train) - done, 0) / (time.perf_counter() - started)
+    validation_loss = loss(state.network, validation, objective)
     pause()  # a signal may have come meanwhile
     _check_finite(state.epoch, train_loss, validation_loss, settings.lr)
     progress(
@@ -134,35 +176,38 @@ def _optimiser(network: nn.Module, settings: Fit) -> torch.optim.Optimizer:
     return torch.optim.AdamW(learned, lr=settings.lr, weight_decay=settings.weight_decay, fused=True)
 
 
-def _epoch(state: Progress, train: Rows, batch_size: int, pause: Callable[[], None]) -> float:
-    """Take one step a batch, in a new order, from where *state* stands; return the mean loss a row."""
+def _epoch(state: Progress, train: Source, batch_size: int, objective: Objective, pause: Callable[[], None]) -> float:
+    """Take one step a batch, in a new order, from where *state* stands; return the mean loss a row, by weight."""
     network, optimiser = state.network, state.optimiser
-    count = len(train.targets)
-    order = torch.randperm(count, generator=state.shuffle)
-    inputs, targets = train.inputs.index_select(0, order), train.targets.index_select(0, order)
     network.train()
-    batches = zip(torch.split(inputs, batch_size), torch.split(targets, batch_size), strict=True)
-    for batch, wanted in itertools.islice(batches, state.batch, None):
-        if not len(wanted) == 1 < count:
-            step_loss = binary_cross_entropy_with_logits(logits(network(batch)), wanted)
+    for batch in itertools.islice(train.shuffled(state.shuffle, batch_size), state.batch, None):
+        count = len(batch.targets)
+        if not count == 1 < len(train):
+            step_loss = objective.loss(network(batch.inputs), batch.targets, batch.weights)
             optimiser.zero_grad()
             step_loss.backward()  # type: ignore[no-untyped-call]  # torch annotates it in part
             optimiser.step()
-            state.total += step_loss.detach() * len(wanted)
-            state.seen += len(wanted)
+            state.total += step_loss.detach() * count
+            state.seen += _weight(batch)
         state.batch += 1
         pause()
     return float(state.total) / state.seen
 
 
+def _weight(batch: Batch) -> float:
+    """Return what the rows count together: how many they are, where all count alike."""
+    return len(batch.targets) if batch.weights is None else float(batch.weights.sum())
+
+
 @torch.no_grad()
-def loss(network: nn.Module, data: Rows) -> float:
-    """Return the mean cross-entropy a row (natural logarithm), in evaluation mode."""
+def loss(network: nn.Module, data: Source, objective: Objective = _BINARY) -> float:
+    """Return the mean loss a row, by weight, in evaluation mode."""
     network.eval()
-    total = 0.0
-    for batch, wanted in zip(torch.split(data.inputs, _CHUNK), torch.split(data.targets, _CHUNK), strict=True):
-        total += float(binary_cross_entropy_with_logits(logits(network(batch)), wanted, reduction="sum"))
-    return total / len(data.targets)
+    total = seen = 0.0
+    for batch in data.in_turn(_CHUNK):
+        total += float(objective.loss(network(batch.inputs), batch.targets, batch.weights, "sum"))
+        seen += _weight(batch)
+    return total / seen
 
 
 def _check_finite(epoch: int, train_loss: float, validation_loss: float, lr: float) -> None:
@@ -173,22 +218,23 @@ def _check_finite(epoch: int, train_loss: float, validation_loss: float, lr: flo
         )
 
 
-class Probability(nn.Module):
-    """A network with the sigmoid behind it: P(target = 1) of shape (rows,)."""
+class Predicting(nn.Module):
+    """A network with what turns its output into predictions behind it."""
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, objective: Objective = _BINARY) -> None:
         super().__init__()
         self.network = network
+        self.objective = objective
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Return probabilities for *inputs* of shape (rows, columns)."""
-        return torch.sigmoid(logits(self.network(inputs)))
+        """Return what :meth:`Objective.predictions` says, for *inputs* of shape (rows, columns)."""
+        return self.objective.predictions(self.network(inputs))
 
 
 @torch.no_grad()
-def probabilities(network: nn.Module, inputs: Any) -> Any:
-    """Return P(target = 1): float64 of shape (rows,) for the float32 array *inputs*."""
-    model = Probability(network).eval()
+def predictions(network: nn.Module, inputs: Any, objective: Objective = _BINARY) -> Any:
+    """Return what :meth:`Objective.predictions` says as float64, for the float32 array *inputs*."""
+    model = Predicting(network, objective).eval()
     parts = [model(batch) for batch in torch.split(torch.from_numpy(inputs), _CHUNK)]
     return torch.cat(parts).numpy().astype("float64")
 
