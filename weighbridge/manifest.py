@@ -394,7 +394,7 @@ class Parity(Record, frozen=True):
     rows: int
     """Rows that were compared."""
     largest_difference: float
-    """Largest difference of a probability."""
+    """Largest difference of a probability; of a regression, of the number, in its unit."""
     changed_decisions: int
     """Rows that were decided otherwise."""
 

@@ -128,7 +128,7 @@ class Candidate(Section, frozen=True):
     """A model that may become champion."""
 
     model: ImportPath
-    """Import path of a scikit-learn classifier, a ``torch.nn.Module``, or a function that builds one."""
+    """Import path of a scikit-learn classifier or regressor, a ``torch.nn.Module``, or a function that builds one."""
     params: dict[str, Any] = {}
     """Arguments for it, the hyperparameters."""
     strings: Literal["one_hot", "ordinal"] = "one_hot"
@@ -384,12 +384,16 @@ class ApprovalGate(Section, frozen=True, tag_field="kind", tag="approval"):
 
 
 class ParityGate(Section, frozen=True, tag_field="kind", tag="parity"):
-    """``model.onnx`` must agree with the native model on all validation rows."""
+    """``model.onnx`` must agree with the native model on all validation rows.
+
+    It computes in float32, which keeps seven digits: probabilities differ by some 1e-7, the numbers of a regression by
+    some ten-millionth of their size, which is what *max_difference* must allow for.
+    """
 
     max_difference: Annotated[float, msgspec.Meta(gt=0)]
-    """Largest difference of a probability that passes."""
+    """Largest difference that passes: of any probability; of a regression, of the number, in the target's own unit."""
     max_changed_decisions: Annotated[int, msgspec.Meta(ge=0)] = 0
-    """Largest number of rows that may be decided otherwise."""
+    """Largest number of rows that may be decided otherwise: another class; a regression decides nothing."""
 
 
 class Complete(Section, frozen=True, tag_field="kind", tag="complete"):

@@ -44,7 +44,8 @@ class PreprocessTask(Section, frozen=True):
 class TrainTask(Section, frozen=True):
     """What is trained; *reuse*: or taken over from an earlier run with the same inputs.
 
-    Rows that need more than *memory_mb* are streamed, which gives other bits: so it is part of the run's identity.
+    Rows that need more than *memory_mb* are streamed, which gives other bits: so whether they are is part of the run's
+    identity.
     """
 
     candidate: Candidate

@@ -8,6 +8,7 @@ from weighbridge import documents, machine, manifest, paths
 from weighbridge.digest import folder_entries, sha256_file, sha256_json
 from weighbridge.root import lock as lock_of
 from weighbridge.tasks import TrainTask, plain
+from weighbridge.training import memory
 from weighbridge.training.checkpoints import Checkpoints
 
 _LEARNED_FROM = ("train", "validation")  # the latter for early stopping
@@ -17,24 +18,43 @@ def inputs(root: Path, seed: int, task: TrainTask, code: str) -> dict[str, Any]:
     """Return all that goes into a training, as digests and plain values; two with the same are the same run.
 
     Nothing that is slow to import is needed for it. The lock counts, since the record of the run names it; whether
-    an earlier run may be taken over does not.
+    an earlier run may be taken over does not. Of the memory only what follows from it does: whether rows are streamed.
 
     Raises:
         RecordError: where the profile of the rows is missing or damaged.
     """
     data = documents.read_record(root / paths.PROFILE, manifest.DataSection)
-    columns = [data.target, *([feature.name, feature.type] for feature in data.features)]
     lock = lock_of(root)
     return {
-        "data": {name: data.splits[name].sha256 for name in _LEARNED_FROM} | {"columns": sha256_json(columns)},
+        "data": {name: data.splits[name].sha256 for name in _LEARNED_FROM} | _roles(data, seed),
         "code": code,
-        "settings": {key: value for key, value in plain(task).items() if key != "reuse"},
+        "settings": _settings(task, data),
         "environment": {
             "installed": machine.environment_digest(),
             "lock": sha256_file(lock) if lock.is_file() else "",
         },
         "seed": seed,
     }
+
+
+def _roles(data: manifest.DataSection, seed: int) -> dict[str, Any]:
+    """Return what the rows are to this run; what a plain table of two classes lacks is left out."""
+    columns = [[feature.name, feature.type, *feature.shape] for feature in data.features]
+    roles: dict[str, Any] = {"columns": sha256_json([data.target, *columns])}
+    if data.task != "binary":
+        roles |= {"task": data.task, "classes": len(data.labels)}
+    if data.weight:
+        roles["weight"] = data.weight
+    if data.folds:
+        roles["fold"] = seed % data.folds
+    return roles
+
+
+def _settings(task: TrainTask, data: manifest.DataSection) -> dict[str, Any]:
+    given = {key: value for key, value in plain(task).items() if key not in {"reuse", "memory_mb"}}
+    if memory.streams(data, task.candidate, task.memory_mb):
+        given["streams"] = True
+    return given
 
 
 def run_id(candidate: str, given: dict[str, Any]) -> str:
@@ -66,7 +86,7 @@ def run(  # noqa: PLR0913 - what a run is made of
     watch = machine.Stopwatch()
     data = documents.read_record(root / paths.PROFILE, manifest.DataSection)
     schema = schema_at(task.data_schema)
-    columns = [*schema.features, schema.target]
+    columns = [*schema.features, schema.target, *([schema.weight] if schema.weight else [])]
     train, validation = (tables.read_split(root, name, data, columns) for name in _LEARNED_FROM)
     fitted = fitting.fit(
         task.candidate,
