@@ -51,6 +51,7 @@ def main() -> None:
 
     \b
     snakemake --cores all            the whole pipeline, from raw data to a tagged release
+    weighbridge setup                Git, DVC and dvc.yaml for a new project
     weighbridge check                what is wrong here, and how to mend it
     weighbridge version              the next version, and why
     weighbridge approve              give a person's word for what needs one
@@ -100,6 +101,22 @@ def check() -> None:
     text, code = view.check(root, lambda: _settings(root))
     _tell(text)
     sys.exit(code)
+
+
+@main.command()
+def setup() -> None:
+    """Make a project ready to run: Git, DVC and dvc.yaml, where they are missing. `make run` begins with it.
+
+    It asks nothing, and what is there stays as it is: a repository that has a commit is not committed to.
+
+    \b
+    Example:
+        weighbridge setup
+    """
+    from weighbridge.views import setup as view
+
+    root = find_root()
+    view.setup(root, _settings(root).config, _tell)
 
 
 @main.command()
