@@ -21,7 +21,7 @@ def run(root: Path, task: PreprocessTask) -> DataSection:
     loaded = resolve(task.data.load)(root / paths.RAW)
     frame, dropped = profile.prepare(loaded, schema)
     part = split.assign(frame, schema, task.data.split)
-    parts = {name: frame[part == name].reset_index(drop=True) for name in paths.SPLITS}
+    parts = {name: frame[part == code].reset_index(drop=True) for code, name in enumerate(split.PARTS)}
     for name, rows in parts.items():
         tables.write_parquet(rows, root / paths.split(name))
     digests = {name: sha256_file(root / paths.split(name)) for name in parts}
