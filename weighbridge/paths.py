@@ -67,6 +67,8 @@ _FIGURES = {
     "multiclass": ("candidates", "learning_curves", "roc", "calibration", "confusion", "slices", "gates"),
     "regression": ("candidates", "learning_curves", "predicted_actual", "residuals", "slices", "gates"),
 }  # fmt: skip
+# Pictures that mean something else where there are more than two classes.
+_OF_CLASSES = ("roc", "calibration", "confusion")
 # Tables that are half of a picture; and a picture that is drawn from the verdict alone.
 _TABLES_BESIDE = {"regression": ("residuals_by_prediction",)}
 _NO_TABLE = ("gates",)
@@ -86,6 +88,11 @@ def settings(stage: str, candidate: str, sha256: str) -> Path:
 def figure_names(task: str) -> tuple[str, ...]:
     """Return the names of the pictures of a *task*; none of one that there isn't."""
     return _FIGURES.get(task, ())
+
+
+def caption(figure: str, task: str) -> str:
+    """Return the name of the report's words on a picture."""
+    return f"{figure}_of_classes" if task == "multiclass" and figure in _OF_CLASSES else figure
 
 
 def plot_names(task: str) -> tuple[str, ...]:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from weighbridge import documents
 from weighbridge.errors import DataError
-from weighbridge.evidence import curves
+from weighbridge.evidence import curves, plot_tables
+from weighbridge.evidence.predictions import Predicted
 
 ROOT = Path(__file__).parents[2]
 SCORES = make_scores()
@@ -24,11 +25,9 @@ def table(path: Path) -> list[dict[str, str]]:
 
 
 def write(folder: Path, *, old: bool = True) -> tuple[Path, ...]:
-    return curves.write_all(
+    return plot_tables.write_all(
         folder,
-        target=SCORES.target,
-        probability=SCORES.probability,
-        baseline=SCORES.baseline if old else None,
+        predicted=Predicted(SCORES.target, SCORES.probability, SCORES.baseline if old else None),
         packaged=make_packaged(),
         weighing=make_weighing(),
         learning_curves=make_learning_curves(),
@@ -132,8 +131,8 @@ def test_slices_of_one_class_are_left_out(tmp_path: Path) -> None:
 
 def test_long_learning_curves_are_thinned_and_an_unmeasured_loss_stays_empty(tmp_path: Path) -> None:
     rounds = [{"epoch": i, "train_loss": 1 / i} for i in range(1, 1001)]
-    curves.write_all(
-        tmp_path, target=SCORES.target, probability=SCORES.probability, packaged=make_packaged(),
+    plot_tables.write_all(
+        tmp_path, predicted=Predicted(SCORES.target, SCORES.probability, None), packaged=make_packaged(),
         weighing=make_weighing(), learning_curves={"boosting seed 0": rounds, "logistic seed 0": []},
     )  # fmt: skip
     rows = table(tmp_path / "learning_curves.csv")
@@ -159,8 +158,11 @@ def test_candidates_are_listed_with_each_seed(tmp_path: Path) -> None:
 )
 def test_scores_that_make_no_curve_are_refused(target: list[int], probability: list[float], said: str) -> None:
     with pytest.raises(DataError, match=said):
-        curves.write_all(
-            Path("never"), target=target, probability=probability, packaged=make_packaged(), weighing=make_weighing()
+        plot_tables.write_all(
+            Path("never"),
+            predicted=Predicted(np.array(target), np.array(probability), None),
+            packaged=make_packaged(),
+            weighing=make_weighing(),
         )
     assert not Path("never").exists()
 

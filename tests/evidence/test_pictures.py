@@ -30,12 +30,13 @@ from weighbridge import manifest
 from weighbridge.errors import RecordError
 from weighbridge.evidence import (
     curve_pictures,
-    curves,
     forest_pictures,
     gate_pictures,
     page,
     pictures,
+    plot_tables,
 )
+from weighbridge.evidence.predictions import Predicted
 from weighbridge.evidence.scene import Scene
 
 HOSTILE = "$x^{<b>\n\t|late|\u202e 🛩 " + "é" * 60
@@ -57,10 +58,8 @@ def scene(folder: Path, **changes: Any) -> Scene:
     weighing = changes.get("weighing") or make_weighing()
     learning = changes.get("learning_curves", make_learning_curves())
     old = scores.baseline if weighing.comparison else None
-    curves.write_all(
-        folder, target=scores.target, probability=scores.probability, baseline=old, packaged=packaged,
-        weighing=weighing, learning_curves=learning,
-    )  # fmt: skip
+    predicted = Predicted(scores.target, scores.probability, old)
+    plot_tables.write_all(folder, predicted=predicted, packaged=packaged, weighing=weighing, learning_curves=learning)
     return Scene(packaged, weighing, folder, changes.get("verdict") or make_verdict())
 
 

@@ -50,13 +50,13 @@ def roc(scene: Scene) -> Figure:
         axes.plot(x, old, color=GREY, lw=1.8, label=_old_label(scene, "roc_auc", _area(x, old)))
     axes.plot(x, y, color=BLUE, lw=2.2, label=_new_label(scene, "roc_auc", pairs))
     _mark_threshold(axes, fp / (fp + tn), tp / (tp + fn), scene.weighing.threshold, above=False)
-    _name_axes(
+    name_axes(
         page,
         axes,
         f"share of “{negative}” called “{positive}” (false positive rate)",
         f"share of “{positive}” called so (true positive rate)",
     )
-    _unit_square(axes)
+    unit_square(axes)
     _legend(axes, "lower right")
     return page.figure
 
@@ -83,10 +83,10 @@ def precision_recall(scene: Scene) -> Figure:
     axes.plot(x, y, color=BLUE, lw=2.2, label=_new_label(scene, "average_precision", value))
     if tp + fp:
         _mark_threshold(axes, tp / (tp + fn), tp / (tp + fp), scene.weighing.threshold, above=True)
-    _name_axes(
+    name_axes(
         page, axes, f"share of “{positive}” found (recall)", f"share of those called “{positive}” that are (precision)"
     )
-    _unit_square(axes)
+    unit_square(axes)
     _legend(axes, "upper right")
     return page.figure
 
@@ -116,13 +116,15 @@ def _mark_threshold(axes: Axes, x: float, y: float, threshold: float, *, above: 
                   path_effects=[withStroke(linewidth=3, foreground="white")])  # fmt: skip
 
 
-def _name_axes(page: Page, axes: Axes, x: str, y: str) -> None:
+def name_axes(page: Page, axes: Axes, x: str, y: str) -> None:
+    """Name both axes, in words that may be too long for them."""
     place = axes.get_position()
     axes.set_xlabel(fitted(page.figure, x, 9, float(place.width) * page.width))
     axes.set_ylabel(fitted(page.figure, y, 9, float(place.height) * page.height))
 
 
-def _unit_square(axes: Axes) -> None:
+def unit_square(axes: Axes) -> None:
+    """Let both axes run from 0 to 1."""
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1.005)
     axes.set_xticks([0, 0.2, 0.4, 0.6, 0.8, 1])
@@ -136,24 +138,40 @@ def _legend(axes: Axes, where: Literal["lower right", "upper right"]) -> None:
 
 def calibration(scene: Scene) -> Figure:
     """Draw the share of positives against the predicted probability, with intervals and the ideal line."""
-    table = scene.table("calibration")
-    x, y, low, high = (table.numbers(name) for name in ("predicted", "observed", "low", "high"))
-    rows = table.numbers("rows")
     _, positive = scene.labels
-    off = 100 * scene.weighing.calibration.expected_calibration_error
-    page = titled(
-        f"Probabilities are {off:.1f} percentage points off on average",
+    return reliability(
+        scene,
         f"Share of “{positive}” among rows with about the same prediction; on the line, they agree.",
-        f"{scene.rows_in_words}, {len(x)} bins of {_span(rows)} rows each. Upright bars: "
+        x="predicted probability (mean of the bin)",
+        y=f"share of “{positive}” (observed)",
+    )
+
+
+def reliability(scene: Scene, subtitle: str, *, x: str, y: str) -> Figure:
+    """Draw how often what was given a probability comes true, with intervals and the ideal line.
+
+    Args:
+        scene: with the table ``calibration``.
+        subtitle: what is shown, in a sentence.
+        x: what the probabilities are of.
+        y: what the shares are of.
+    """
+    table = scene.table("calibration")
+    predicted, observed, low, high = (table.numbers(name) for name in ("predicted", "observed", "low", "high"))
+    rows = table.numbers("rows")
+    page = titled(
+        f"Probabilities are {100 * _off(scene, predicted, observed, rows):.1f} percentage points off on average",
+        subtitle,
+        f"{scene.rows_in_words}, {len(predicted)} bins of {_span(rows)} rows each. Upright bars: "
         f"{percent(scene.weighing.confidence)} intervals (Wilson), rows taken as independent.",
         body=5.4, width=6.6,
     )  # fmt: skip
     axes = page.axes(MARGIN + 0.6, MARGIN + 0.15, bottom=0.5)
-    limit = min(1.0, math.ceil(max(*x, *high) * 1.06 * 10) / 10)
+    limit = min(1.0, math.ceil(max(*predicted, *high) * 1.06 * 10) / 10)
     axes.plot([0, limit], [0, limit], color=FAINT, lw=1.2, ls=(0, (1, 2)))
-    axes.vlines(x, low, high, color=BLUE, lw=1.8, alpha=0.55)
-    axes.plot(x, y, color=BLUE, lw=1.2, alpha=0.55)
-    axes.scatter(x, y, s=34, color=BLUE, edgecolor="white", linewidth=0.8, zorder=4)
+    axes.vlines(predicted, low, high, color=BLUE, lw=1.8, alpha=0.55)
+    axes.plot(predicted, observed, color=BLUE, lw=1.2, alpha=0.55)
+    axes.scatter(predicted, observed, s=34, color=BLUE, edgecolor="white", linewidth=0.8, zorder=4, clip_on=False)
     corner: dict[str, Any] = {"size": 8.5, "color": TEXT, "style": "italic", "transform": axes.transAxes}
     axes.text(0.03, 0.96, "above the line: more than predicted", va="top", **corner)
     axes.text(0.97, 0.04, "below the line: fewer than predicted", ha="right", **corner)
@@ -161,8 +179,16 @@ def calibration(scene: Scene) -> Figure:
     axes.set_ylim(0, limit * 1.005)
     axes.xaxis.set_major_locator(MaxNLocator(6, steps=STEPS))
     axes.yaxis.set_major_locator(MaxNLocator(6, steps=STEPS))
-    _name_axes(page, axes, "predicted probability (mean of the bin)", f"share of “{positive}” (observed)")
+    name_axes(page, axes, x, y)
     return page.figure
+
+
+def _off(scene: Scene, predicted: Sequence[float], observed: Sequence[float], rows: Sequence[float]) -> float:
+    """Return the mean distance of probability and share: as it was weighed, else that of the bins that are drawn."""
+    if scene.weighing.calibration:
+        return scene.weighing.calibration.expected_calibration_error
+    far = (count * abs(a - b) for a, b, count in zip(predicted, observed, rows, strict=True))
+    return sum(far) / sum(rows)
 
 
 def _span(rows: Sequence[float]) -> str:
@@ -203,13 +229,14 @@ def _cell(axes: Axes, column: int, row: int, count: int, whole: int) -> None:
     share = count / whole if whole else 0.0
     right = column == row
     # Right decisions in blue, wrong ones in vermilion, both from white to their full colour.
-    shade = _mix("#ffffff", BLUE if right else VERMILION, 0.06 + 0.49 * share)
+    shade = mix("#ffffff", BLUE if right else VERMILION, 0.06 + 0.49 * share)
     axes.add_patch(Rectangle((column + 0.01, row + 0.015), 0.98, 0.97, facecolor=shade, edgecolor="none"))
     axes.text(column + 0.5, row + 0.42, f"{count:,}", ha="center", va="center", size=19)
     words = f"{percent(count, whole)}, {'right' if right else 'wrong'}"
     axes.text(column + 0.5, row + 0.62, words, ha="center", va="center", size=9.5)
 
 
-def _mix(low: str, high: str, share: float) -> str:
+def mix(low: str, high: str, share: float) -> str:
+    """Return the colour that lies this *share* of the way from *low* to *high*."""
     parts = ((int(low[i : i + 2], 16), int(high[i : i + 2], 16)) for i in (1, 3, 5))
     return "#" + "".join(f"{round(a + (b - a) * share):02x}" for a, b in parts)

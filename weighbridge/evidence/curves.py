@@ -1,45 +1,30 @@
-"""The tables behind the pictures: small CSV files that people and ``dvc plots`` read.
+"""The curves of one score per row, thinned to what a picture shows: ROC, precision and recall, calibration.
 
-Each table has at most :data:`POINTS` rows (``confusion.csv`` 1,000), figures of six digits, and a fixed order of
-rows, so the same predictions give the same bytes. They hold no row of the data, only what its scores add up to.
-
-======================  ==================================================================================
-``roc``                 ``false_positive_rate, true_positive_rate, chance, last_release``
-``precision_recall``    ``recall, precision, chance, last_release``
-``calibration``         ``predicted, observed, low, high, rows, ideal``; bins of equal count
-``confusion``           ``actual, predicted``: one line for each of at most 1,000 rows, in the test set's proportions
-``confusion_counts``    ``actual, predicted, rows``: the exact counts
-``slices``              ``slice, column, value, rows, metric, score, low, high``
-``learning_curves``     ``run, epoch, train_loss, validation_loss``; at most 200 rows a run
-``candidates``          ``run, candidate, seed, metric, score``; on validation rows
-======================  ==================================================================================
-
-``last_release`` is empty where there is none. To lay two versions over each other: ``dvc plots diff TAG``.
+:func:`tables` makes the tables of one of two classes of them; :mod:`weighbridge.evidence.plot_tables` writes them.
 """
 
-import csv
-import io
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from weighbridge.documents import write
 from weighbridge.errors import DataError
-from weighbridge.manifest import Packaged, Weighing
+from weighbridge.evidence.predictions import Predicted
+from weighbridge.manifest import Weighing
 
 Floats = npt.NDArray[np.float64]
 Row = Sequence[str | int | float | None]
 Bin = tuple[float, float, float, float, int, float]
-Curves = Mapping[str, Sequence[Mapping[str, Any]]]
+Tables = dict[str, tuple[Sequence[str], Iterable[Row]]]
+"""By name, a table's columns and its rows."""
 
 POINTS = 200
 CONFUSION_ROWS = 1000
 FEWEST_CALLED = 30
-LEARNING_COLUMNS = ("epoch", "train_loss", "validation_loss")
+CALIBRATION_BINS = 10
+CALIBRATION_COLUMNS = ("predicted", "observed", "low", "high", "rows", "ideal")
 
 
 def rates(target: Floats, probability: Floats) -> tuple[Floats, Floats]:
@@ -51,18 +36,19 @@ def rates(target: Floats, probability: Floats) -> tuple[Floats, Floats]:
     return 1.0 + last_of_tie - true, true
 
 
-def _check(target: Floats, probability: Floats) -> None:
-    if target.shape != probability.shape or target.ndim != 1 or not len(target):
+def check(target: npt.NDArray[Any], scores: Floats) -> None:
+    """Refuse scores that are none of these rows'.
+
+    Raises:
+        DataError: where there isn't one score (or one of each class) a row, or one is no finite number.
+    """
+    if len(target) != len(scores) or target.ndim != 1 or not len(target):
         raise DataError(
-            f"scores of shape {probability.shape} for targets of shape {target.shape}; expected one score a row; "
+            f"scores of shape {scores.shape} for targets of shape {target.shape}; expected one score a row; "
             "run the weigh stage again"
         )
-    if not np.isfinite(probability).all():
-        raise DataError(
-            f"{int((~np.isfinite(probability)).sum())} scores are no finite number; run the weigh stage again"
-        )
-    if target.min() == target.max():
-        raise DataError(f"all {len(target)} rows are of class {target[0]:g}; curves need both; check the split")
+    if not np.isfinite(scores).all():
+        raise DataError(f"{int((~np.isfinite(scores)).sum())} scores are no finite number; run the weigh stage again")
 
 
 def roc(target: Floats, probability: Floats) -> tuple[Floats, Floats]:
@@ -138,74 +124,32 @@ def apportion(counts: npt.NDArray[np.int64], seats: int = CONFUSION_ROWS) -> npt
     return whole
 
 
-def labels(packaged: Packaged) -> tuple[str, str]:
-    """Return the words for class 0 and class 1, ``0`` and ``1`` where the interface has none."""
-    for output in packaged.interface.outputs:
-        if len(output.labels) == 2:  # noqa: PLR2004 - two classes
-            return output.labels[0], output.labels[1]
-    return "0", "1"
-
-
-def metric_shown(packaged: Packaged, weighing: Weighing) -> str:
-    """Return the metric that slices are shown by: the primary one, or the first that was measured."""
-    return packaged.primary if packaged.primary in weighing.metrics else next(iter(weighing.metrics), packaged.primary)
-
-
-def run_label(candidate: str, seed: int | str) -> str:
-    """Return ``network seed 0``."""
-    return f"{candidate} seed {seed}"
-
-
-def write_all(  # noqa: PLR0913 - all that a weighing saw
-    folder: Path,
-    *,
-    target: npt.ArrayLike,
-    probability: npt.ArrayLike,
-    packaged: Packaged,
-    weighing: Weighing,
-    baseline: npt.ArrayLike | None = None,
-    learning_curves: Curves | None = None,
-) -> tuple[Path, ...]:
-    """Write all tables into *folder* and return their paths.
+def tables(predicted: Predicted, names: Sequence[str], weighing: Weighing) -> Tables:
+    """Return the tables of one of two classes.
 
     Args:
-        folder: ``models/plots``; made where absent. Each table is written, be it empty.
-        target: 0 or 1 [n].
-        probability: the bundle's score of class 1 [n].
-        packaged: candidates' scores and labels.
-        weighing: threshold, confidence, bins and slices.
-        baseline: the last release's scores [n] on the same rows; ``None`` where there is none.
-        learning_curves: rows of ``epoch``, ``train_loss`` and, where measured, ``validation_loss``, by
-            :func:`run_label`.
+        predicted: outcomes, and probabilities of class 1.
+        names: words for class 0 and class 1.
+        weighing: threshold, confidence and bins.
 
     Raises:
         DataError: where scores don't match the targets, aren't finite, or the rows hold one class only.
     """
-    y, p = np.asarray(target, np.float64), np.asarray(probability, np.float64)
-    old = None if baseline is None else np.asarray(baseline, np.float64)
+    y, p = np.asarray(predicted.target, np.float64), np.asarray(predicted.new, np.float64)
+    old = None if predicted.old is None else np.asarray(predicted.old, np.float64)
     for scores in (p, p if old is None else old):
-        _check(y, scores)
+        check(y, scores)
+        if y.min() == y.max():
+            raise DataError(f"all {len(y)} rows are of class {y[0]:g}; curves need both; check the split")
     counts = confusion(y, p, weighing.threshold)
-    tables = {
+    bins = weighing.calibration.bins if weighing.calibration else CALIBRATION_BINS
+    return {
         "roc": (("false_positive_rate", "true_positive_rate", "chance", "last_release"), _roc_rows(y, p, old)),
         "precision_recall": (("recall", "precision", "chance", "last_release"), _precision_rows(y, p, old)),
-        "calibration": (
-            ("predicted", "observed", "low", "high", "rows", "ideal"),
-            calibration(y, p, weighing.calibration.bins, weighing.confidence),
-        ),
-        "confusion": (("actual", "predicted"), _confusion_rows(counts, labels(packaged))),
-        "confusion_counts": (("actual", "predicted", "rows"), _count_rows(counts, labels(packaged))),
-        "slices": (
-            ("slice", "column", "value", "rows", "metric", "score", "low", "high"),
-            _slice_rows(weighing, metric_shown(packaged, weighing)),
-        ),
-        "learning_curves": (("run", *LEARNING_COLUMNS), _learning_rows(learning_curves or {})),
-        "candidates": (("run", "candidate", "seed", "metric", "score"), _candidate_rows(packaged)),
+        "calibration": (CALIBRATION_COLUMNS, calibration(y, p, bins, weighing.confidence)),
+        "confusion": (("actual", "predicted"), confusion_rows(counts, names)),
+        "confusion_counts": (("actual", "predicted", "rows"), _count_rows(counts, names)),
     }
-    paths = {name: folder / f"{name}.csv" for name in tables}
-    for name, (columns, rows) in tables.items():
-        write(paths[name], _csv(columns, rows))
-    return tuple(paths.values())
 
 
 def _roc_rows(target: Floats, probability: Floats, baseline: Floats | None) -> Iterable[Row]:
@@ -225,42 +169,11 @@ def _at(x: Floats, curve: tuple[Floats, Floats] | None) -> list[float] | list[No
     return [None] * len(x) if curve is None else np.interp(x, *curve).tolist()
 
 
-def _confusion_rows(counts: npt.NDArray[np.int64], names: tuple[str, str]) -> Iterable[Row]:
+def confusion_rows(counts: npt.NDArray[np.int64], names: Sequence[str]) -> list[Row]:
+    """Return (actual, predicted) for at most :data:`CONFUSION_ROWS` rows, in the proportions of *counts* [k, k]."""
     seats = apportion(counts)
-    return [(names[i], names[j]) for i in (0, 1) for j in (0, 1) for _ in range(int(seats[i, j]))]
+    return [(names[i], names[j]) for i, j in np.argwhere(seats).tolist() for _ in range(int(seats[i, j]))]
 
 
-def _count_rows(counts: npt.NDArray[np.int64], names: tuple[str, str]) -> Iterable[Row]:
+def _count_rows(counts: npt.NDArray[np.int64], names: Sequence[str]) -> Iterable[Row]:
     return [(names[i], names[j], int(counts[i, j])) for i in (0, 1) for j in (0, 1)]
-
-
-def _slice_rows(weighing: Weighing, metric: str) -> Iterable[Row]:
-    for part in weighing.slices:
-        if metric in part.metrics:
-            found = part.metrics[metric]
-            name = f"{part.column} {part.value or '(missing)'}"
-            yield name, part.column, part.value, part.rows, metric, found.value, found.low, found.high
-
-
-def _learning_rows(curves: Curves) -> Iterable[Row]:
-    for run in curves:
-        rows = list(curves[run])
-        for i in np.unique(np.linspace(0, len(rows) - 1, min(len(rows), POINTS)).round().astype(int)).tolist():
-            losses = (rows[i].get(column) for column in LEARNING_COLUMNS[1:])
-            yield run, int(rows[i]["epoch"]), *(None if loss in {None, ""} else float(loss) for loss in losses)
-
-
-def _candidate_rows(packaged: Packaged) -> Iterable[Row]:
-    for candidate, score in packaged.candidates.items():
-        for seed in score.seeds:
-            if packaged.primary in seed.metrics:
-                value = seed.metrics[packaged.primary]
-                yield run_label(candidate, seed.seed), candidate, seed.seed, packaged.primary, value
-
-
-def _csv(columns: Sequence[str], rows: Iterable[Row]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows([[f"{cell:.6g}" if isinstance(cell, float) else cell for cell in row] for row in rows])
-    return text.getvalue()

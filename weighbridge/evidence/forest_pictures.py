@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from weighbridge.evidence.curves import metric_shown
 from weighbridge.evidence.difference_pictures import differences, has_differences
 from weighbridge.evidence.page import (
     BLUE,
@@ -19,6 +18,7 @@ from weighbridge.evidence.page import (
     VERMILION,
     Page,
     Sheet,
+    in_figures,
     metric_name,
     notice,
     short,
@@ -26,6 +26,7 @@ from weighbridge.evidence.page import (
     titled,
     with_interval,
 )
+from weighbridge.evidence.plot_tables import metric_shown
 from weighbridge.evidence.scene import Scene
 from weighbridge.manifest import Interval, Slice
 
@@ -50,7 +51,7 @@ def by_metric(scene: Scene) -> Figure:
     worse = [part for part in measured if _wholly_worse(part.metrics[metric], overall.value, sign)]
     page = titled(
         f"Weakest slice: {short(weakest.column)} {short(_value(weakest))}, "
-        f"{metric_name(metric)} {weakest.metrics[metric].value:.3f} against {overall.value:.3f} overall",
+        f"{metric_name(metric)} {in_figures(weakest.metrics[metric].value)} against {in_figures(overall.value)} overall",
         f"{metric_name(metric)} of parts of the test rows. {_worse_in_words(len(worse), len(measured), sign)}",
         f"{scene.rows_in_words}. {scene.interval_in_words}. Blue band: all test rows, {with_interval(overall)}."
         + (" Not measured: too few rows, or one class only." if len(measured) < len(parts) else ""),

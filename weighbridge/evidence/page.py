@@ -6,6 +6,7 @@ readers can tell apart, darkened where they serve as ink.
 """
 
 import io
+import math
 import textwrap
 import warnings
 from collections.abc import Iterator, Sequence
@@ -22,6 +23,7 @@ from weighbridge.manifest import Interval
 
 INK, TEXT, FAINT, GRID = "#1b1f24", "#57606a", "#8c959f", "#e4e7eb"
 BLUE, GREY, SKY, VERMILION, GREEN, AMBER = "#0072b2", "#9aa0a6", "#d6e8f4", "#c44e00", "#00795a", "#8a6100"
+PURPLE = "#a0568c"
 SHADE = "#f3f0ec"  # behind the bad side of a limit
 DPI = 144
 MARGIN = 0.35  # inches, on all sides
@@ -61,6 +63,13 @@ _METRIC_NAMES = {
     "f1": "F1",
     "brier_score_loss": "Brier score",
     "log_loss": "log loss",
+    "roc_auc_ovr": "ROC AUC (each class against the rest)",
+    "f1_macro": "F1 (macro)",
+    "f1_weighted": "F1 (weighted)",
+    "precision_macro": "precision (macro)",
+    "recall_macro": "recall (macro)",
+    "matthews_corrcoef": "Matthews correlation",
+    "r2": "R²",
 }
 
 
@@ -219,9 +228,15 @@ def number(value: float) -> str:
     return text.replace("-", "\N{MINUS SIGN}", 1) if value < 0 else text
 
 
+def in_figures(value: float, decimals: int = 3) -> str:
+    """Return a value with so many decimals, with fewer of them from ten on: a share and a price are read alike."""
+    fewer = math.floor(math.log10(abs(value))) if math.isfinite(value) and abs(value) >= 10 else 0  # noqa: PLR2004
+    return f"{value:,.{max(0, decimals - fewer)}f}"
+
+
 def with_interval(found: Interval) -> str:
     """Return a value and its interval's ends."""
-    return f"{found.value:.3f} ({found.low:.3f} to {found.high:.3f})"
+    return f"{in_figures(found.value)} ({in_figures(found.low)} to {in_figures(found.high)})"
 
 
 def percent(part: float, whole: float = 1.0) -> str:

@@ -14,9 +14,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from weighbridge import paths
 from weighbridge.documents import write
-from weighbridge.evidence import curve_pictures, forest_pictures, gate_pictures
-from weighbridge.evidence.curves import LEARNING_COLUMNS, run_label
+from weighbridge.evidence import class_pictures, curve_pictures, forest_pictures, gate_pictures, number_pictures
 from weighbridge.evidence.page import (
     BLUE,
     GREY,
@@ -24,6 +24,7 @@ from weighbridge.evidence.page import (
     MARGIN,
     STEPS,
     TEXT,
+    in_figures,
     metric_name,
     notice,
     png,
@@ -32,43 +33,48 @@ from weighbridge.evidence.page import (
     text_width,
     titled,
 )
-from weighbridge.evidence.scene import Scene
+from weighbridge.evidence.plot_tables import LEARNING_COLUMNS, run_label
+from weighbridge.evidence.scene import Scene, Target
 from weighbridge.manifest import CandidateScore, Packaged, Verdict, Weighing
 
 
-def draw_all(
-    folder: Path, *, packaged: Packaged, weighing: Weighing, plots: Path, verdict: Verdict | None = None
+def draw_all(  # noqa: PLR0913 - all that a picture may show
+    folder: Path,
+    *,
+    packaged: Packaged,
+    weighing: Weighing,
+    plots: Path,
+    verdict: Verdict | None = None,
+    target: Target | None = None,
 ) -> tuple[Path, ...]:
-    """Draw every picture into *folder* as PNG and return their paths; ``gates.png`` only where there is a verdict.
+    """Draw every picture of the task into *folder* as PNG and return their paths.
 
     Args:
         folder: ``results/figures``; made where absent.
         packaged: the candidates' scores.
-        weighing: metrics, slices and the comparison with the last release.
-        plots: the folder of tables that :func:`weighbridge.evidence.curves.write_all` wrote.
-        verdict: the gates' results, once they were judged.
+        weighing: task, metrics, slices and the comparison with the last release.
+        plots: the folder of tables that :func:`weighbridge.evidence.plot_tables.write_all` wrote.
+        verdict: the gates' results, once they were judged; without it, ``gates.png`` isn't drawn.
+        target: what is predicted.
 
     Raises:
         RecordError: where a table is missing or empty.
     """
-    scene = Scene(packaged, weighing, plots, verdict)
-    painters: dict[str, Callable[[Scene], Figure]] = {
-        "candidates": candidates,
-        "learning_curves": learning_curves,
-        "roc": curve_pictures.roc,
-        "precision_recall": curve_pictures.precision_recall,
-        "calibration": curve_pictures.calibration,
-        "confusion": curve_pictures.confusion,
-        "slices": forest_pictures.slices,
-        **({"gates": gate_pictures.gates} if verdict else {}),
-    }
-    paths = []
+    scene = Scene(packaged, weighing, plots, verdict, target or Target())
+    drawn = []
     with style():
-        for name, paint in painters.items():
+        for name in paths.figure_names(weighing.task):
+            if name == "gates" and verdict is None:
+                continue
             path = folder / f"{name}.png"
-            write(path, png(paint(scene)))
-            paths.append(path)
-    return tuple(paths)
+            write(path, png(painter(name, weighing.task)(scene)))
+            drawn.append(path)
+    return tuple(drawn)
+
+
+def painter(name: str, task: str) -> Callable[[Scene], Figure]:
+    """Return what draws the picture *name* of a *task*."""
+    return (_OF_CLASSES.get(name) if task == "multiclass" else None) or _PAINTERS[name]
 
 
 def candidates(scene: Scene) -> Figure:
@@ -109,16 +115,15 @@ def candidates(scene: Scene) -> Figure:
 def _candidates_title(scored: dict[str, CandidateScore], order: list[str], metric: str) -> str:
     means = [scored[name].mean[metric] for name in order]
     if len(order) == 1:
-        return f"{order[0]}, the only candidate, reaches {metric_name(metric)} {means[0]:.4f}"
-    return (
-        f"{order[0]} wins with {metric_name(metric)} {means[0]:.4f}, {abs(means[0] - means[1]):.4f} ahead of {order[1]}"
-    )
+        return f"{order[0]}, the only candidate, reaches {metric_name(metric)} {in_figures(means[0], 4)}"
+    ahead = in_figures(abs(means[0] - means[1]), 4)
+    return f"{order[0]} wins with {metric_name(metric)} {in_figures(means[0], 4)}, {ahead} ahead of {order[1]}"
 
 
 def _mean_in_words(score: CandidateScore, metric: str) -> str:
     spread = score.deviation.get(metric)
     several = spread is not None and len(score.seeds) > 1
-    return f"{score.mean[metric]:.4f}" + (f" ± {spread:.4f}" if several else "")
+    return in_figures(score.mean[metric], 4) + (f" ± {in_figures(spread or 0.0, 4)}" if several else "")
 
 
 def _candidate_row(axes: Axes, row: int, score: CandidateScore, metric: str, *, chosen: bool) -> None:
@@ -140,7 +145,9 @@ def learning_curves(scene: Scene) -> Figure:
     page = titled(
         _learning_title(panels),
         "Loss by epoch or boosting round, a line a seed. The dot marks the lowest validation loss.",
-        "Loss: mean negative log-likelihood per row (nats).",
+        "Loss: squared error, in the scale in which the estimator counts it."
+        if scene.weighing.task == "regression"
+        else "Loss: mean negative log-likelihood per row (nats).",
         body=0.2 + 2.9 * lines,
     )
     page.figure.legend(
@@ -201,7 +208,7 @@ def _learning_title(panels: dict[str, list[_Run]]) -> str:
     if len(panels) > 1:
         losses = {name: min(found)[0] for name, found in measured.items()}
         winner = min(losses, key=lambda name: losses[name])
-        return f"{short(winner)} reaches the lowest validation loss, {losses[winner]:.3f}"
+        return f"{short(winner)} reaches the lowest validation loss, {in_figures(losses[winner])}"
     [(name, found)] = measured.items()
     epochs = sorted(epoch for _, epoch in found)
     when = f"{epochs[0]}" if epochs[0] == epochs[-1] else f"{epochs[0]} to {epochs[-1]}"
@@ -221,3 +228,22 @@ def _learning_panel(axes: Axes, runs: list[_Run], *, labelled: bool) -> None:
     axes.set_xlabel("epoch")
     axes.margins(x=0.04, y=0.08)
     axes.set_ylabel("loss" if labelled else "")
+
+
+_PAINTERS: dict[str, Callable[[Scene], Figure]] = {
+    "candidates": candidates,
+    "learning_curves": learning_curves,
+    "roc": curve_pictures.roc,
+    "precision_recall": curve_pictures.precision_recall,
+    "calibration": curve_pictures.calibration,
+    "confusion": curve_pictures.confusion,
+    "predicted_actual": number_pictures.predicted_actual,
+    "residuals": number_pictures.residuals,
+    "slices": forest_pictures.slices,
+    "gates": gate_pictures.gates,
+}
+_OF_CLASSES: dict[str, Callable[[Scene], Figure]] = {
+    "roc": class_pictures.roc,
+    "calibration": class_pictures.calibration,
+    "confusion": class_pictures.confusion,
+}

@@ -22,6 +22,13 @@ class Table(NamedTuple):
         return [float(cell) for cell in cells] if cells and cells[0] else []
 
 
+class Target(NamedTuple):
+    """What the column is called that is predicted, and the unit of its numbers."""
+
+    name: str = "the target"
+    unit: str = ""
+
+
 class Scene(NamedTuple):
     """Everything that a picture may show."""
 
@@ -29,6 +36,7 @@ class Scene(NamedTuple):
     weighing: Weighing
     plots: Path
     verdict: Verdict | None
+    target: Target = Target()
 
     def table(self, name: str) -> Table:
         """Read the table *name* of :mod:`weighbridge.evidence.curves`."""
@@ -42,13 +50,13 @@ class Scene(NamedTuple):
 
     @property
     def labels(self) -> tuple[str, str]:
-        """Words for class 0 and class 1, as the confusion table has them."""
+        """Words for class 0 and class 1 of two, as the confusion table has them."""
         names = self.table("confusion_counts").columns["actual"]
         return short(names[0], 24), short(names[-1], 24)
 
     @property
     def counts(self) -> tuple[int, int, int, int]:
-        """True negatives, false positives, false negatives, true positives."""
+        """True negatives, false positives, false negatives, true positives, of two classes."""
         tn, fp, fn, tp = (int(number) for number in self.table("confusion_counts").numbers("rows"))
         return tn, fp, fn, tp
 
@@ -66,6 +74,12 @@ class Scene(NamedTuple):
         weighing = self.weighing
         what = "whole groups" if weighing.groups else "rows"
         return f"{percent(weighing.confidence)} intervals: bootstrap of {what}, {weighing.resamples:,} resamples"
+
+    @property
+    def release(self) -> str:
+        """Name of the last release, where this model was measured beside it; else empty."""
+        comparison = self.weighing.comparison
+        return short(comparison.release, 28) if comparison and comparison.comparable else ""
 
     def more_is_better(self, metric: str) -> bool:
         """Return which way a metric runs; of one's own, what the choice of the champion tells of it."""

@@ -7,7 +7,8 @@ from weighbridge import documents, manifest, paths
 from weighbridge.data import tables
 from weighbridge.digest import sha256_file
 from weighbridge.errors import RecordError
-from weighbridge.evidence import curves, pictures
+from weighbridge.evidence import pictures, plot_tables, predictions
+from weighbridge.evidence.scene import Target
 
 
 def run(root: Path) -> None:
@@ -15,24 +16,28 @@ def run(root: Path) -> None:
     packaged = documents.read_record(root / paths.PACKAGE, manifest.Packaged)
     weighing = documents.read_record(root / paths.WEIGHING, manifest.Weighing)
     verdict = documents.read_record(root / paths.VERDICT, manifest.Verdict)
-    predictions = tables.read_parquet(root / paths.PREDICTIONS)
+    profile = documents.read_record(root / paths.PROFILE, manifest.DataSection)
+    predicted = predictions.arrays(tables.read_parquet(root / paths.PREDICTIONS), weighing.task)
     runs = {
-        f"{name} seed {score.seed}": _points(root / paths.run(name, score.seed) / "curve.csv")
+        plot_tables.run_label(name, score.seed): _points(root / paths.run(name, score.seed) / "curve.csv")
         for name, candidate in packaged.candidates.items()
         for score in candidate.seeds
     }
     compared = weighing.comparison is not None and weighing.comparison.comparable
-    curves.write_all(
+    plot_tables.write_all(
         root / paths.PLOTS,
-        target=predictions["target"].to_numpy(),
-        probability=predictions["probability"].to_numpy(),
-        baseline=predictions["baseline"].to_numpy() if compared else None,
+        predicted=predicted if compared else predicted._replace(old=None),
         packaged=packaged,
         weighing=weighing,
         learning_curves=runs,
     )
     pictures.draw_all(
-        root / paths.FIGURES, plots=root / paths.PLOTS, packaged=packaged, weighing=weighing, verdict=verdict
+        root / paths.FIGURES,
+        plots=root / paths.PLOTS,
+        packaged=packaged,
+        weighing=weighing,
+        verdict=verdict,
+        target=Target(profile.target, profile.target_unit),
     )
     drawn = {f"{name}.csv": sha256_file(root / paths.PLOTS / f"{name}.csv") for name in paths.plot_names(weighing.task)}
     documents.write_record(root / paths.PLOTS_RECORD, drawn)

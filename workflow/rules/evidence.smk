@@ -69,13 +69,14 @@ rule draw:
         weighing=paths.WEIGHING,
         predictions=paths.PREDICTIONS,
         curves=runs("curve.csv"),
+        profile=paths.PROFILE,
         code=code("draw"),
     output:
         [
             report(
                 paths.FIGURES / f"{name}.png",
                 category="Evidence",
-                caption=f"../report/{name}.rst",
+                caption=f"../report/{paths.caption(name, project.config.data.task)}.rst",
             )
             for name in paths.figure_names(project.config.data.task)
         ],
