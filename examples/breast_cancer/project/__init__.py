@@ -1,0 +1,1 @@
+"""Yours: the dataset and the models of this project."""
