@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from weighbridge import settings
-from weighbridge.evidence import gates
+from weighbridge.evidence import catalogue, gates
 
 PAGE = (Path(__file__).parents[1] / "docs" / "gates.md").read_text(encoding="utf-8")
 EXAMPLES: list[dict[str, Any]] = [
@@ -26,7 +26,8 @@ def gate_file(example: dict[str, Any]) -> settings.GateFile:
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: next(iter(example["gates"])))
 def test_every_example_is_a_gate_file_that_can_be_judged(example: dict[str, Any]) -> None:
     cost = msgspec.convert(example.get("cost", {}), settings.Cost)
-    gates.check(gate_file(example), settings.Metrics(), settings.Select(), cost=cost)
+    metrics = settings.Metrics(names=catalogue.USUAL["binary"])
+    gates.check(gate_file(example), metrics, settings.Select(metric="roc_auc"), cost=cost)
 
 
 def test_every_kind_has_an_example() -> None:

@@ -26,7 +26,7 @@ METRICS = settings.Metrics(names=("roc_auc", "accuracy", "log_loss"))
 
 
 def check(gate: settings.Gate, metrics: settings.Metrics = METRICS, name: str = "it", **cost: Any) -> None:
-    gates.check(GateFile(gates={name: gate}), metrics, settings.Select(), **cost)
+    gates.check(GateFile(gates={name: gate}), metrics, settings.Select(metric="roc_auc"), **cost)
 
 
 @pytest.mark.parametrize(

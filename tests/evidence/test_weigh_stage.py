@@ -25,7 +25,10 @@ COLUMNS = {"x": Column(type="number", known=1), "c": Column(type="string", known
 SCHEMA = Schema(id="key", time="hour", group="day", target="late", labels=("no", "yes"), features=COLUMNS)
 CASES = "config/cases.csv"
 TASK = WeighTask(
-    name="small", data_schema="test_weigh_stage:SCHEMA", metrics=settings.Metrics(resamples=200), cases=(CASES,)
+    name="small",
+    data_schema="test_weigh_stage:SCHEMA",
+    metrics=settings.Metrics(names=("roc_auc", "log_loss"), resamples=200),
+    cases=(CASES,),
 )
 SPLIT = settings.TimeSplit(validation="2026-01-02", test="2026-01-03", end="2026-01-04")
 DATA = settings.Data(fetch="p:f", load="p:l", schema="p:s", split=SPLIT, source="s", licence="CC0-1.0")

@@ -11,11 +11,11 @@ from small_graph import EFFECTS, save
 from weighbridge import documents, settings
 from weighbridge.data.schema import Column, Schema
 from weighbridge.errors import DataError, ModelError, SettingsError
-from weighbridge.evidence import graph, measuring, metrics, weighing
+from weighbridge.evidence import catalogue, graph, measuring, metrics, weighing
 from weighbridge.evidence.weighing import Baseline
 from weighbridge.manifest import Interval, Weighing
 
-WANTED = settings.Metrics(resamples=200, slices=("c",), slice_min_rows=100)
+WANTED = settings.Metrics(names=catalogue.USUAL["binary"], resamples=200, slices=("c",), slice_min_rows=100)
 COLUMNS = {"x": Column(type="number", known=1), "c": Column(type="string", known=1)}
 SCHEMA = Schema(id="key", time="hour", group="day", target="late", labels=("no", "yes"), features=COLUMNS)
 SHA = {"content_sha256": "a" * 64, "test_sha256": "b" * 64}
