@@ -388,7 +388,9 @@ class Plan:
         )
 
     def _search_task(self) -> tasks.SearchTask:
-        return tasks.SearchTask(search=self.config.search, metric=self.config.select.metric)
+        return tasks.SearchTask(
+            search=self.config.search, metric=self.config.select.metric, own=self.config.metrics.own
+        )
 
     def _judge_task(self) -> tasks.JudgeTask:
         return tasks.JudgeTask(

@@ -52,7 +52,13 @@ def expand(
     count = sum(map(_size, searches.values()))
     if count > MOST:
         raise SettingsError(f"{document.where(('search',))}: found {count} points; expected at most {MOST}")
-    made = named(searches, set(candidates))
+    made = named(searches)
+    twice = sorted(set(made) & set(candidates))
+    if twice:
+        raise SettingsError(
+            f"{document.where(('candidates', twice[0]))}: a point of the search has the same name; call the candidate "
+            "otherwise"
+        )
     expanded: dict[str, Candidate] = {}
     for name, candidate in candidates.items():
         points = {own: one.point for own, one in made.items() if one.base == name}
@@ -62,14 +68,10 @@ def expand(
     return expanded
 
 
-def named(searches: Mapping[str, Grid | Random], taken: set[str] = frozenset()) -> dict[str, Searched]:  # type: ignore[assignment]
+def named(searches: Mapping[str, Grid | Random]) -> dict[str, Searched]:
     """Return each point under its name: the candidate's, and as much of a digest of what is set as tells it apart.
 
     The first comes first, so points that are added change no name; a point that comes twice counts once.
-
-    Args:
-        searches: the searches, by the candidate's name.
-        taken: names that candidates have already.
     """
     found: dict[str, Searched] = {}
     for base, search in searches.items():
@@ -81,7 +83,7 @@ def named(searches: Mapping[str, Grid | Random], taken: set[str] = frozenset()) 
             seen.add(digest)
             lengths = range(_DIGITS, len(digest) + 1)
             names = (f"{base}-{digest[:length]}" for length in lengths)
-            found[next(name for name in names if name not in found and name not in taken)] = Searched(base, point)
+            found[next(name for name in names if name not in found)] = Searched(base, point)
     return found
 
 

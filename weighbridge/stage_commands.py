@@ -174,6 +174,15 @@ def package(root: Path, settings: str) -> None:
 
 
 @_stage
+def search(root: Path, settings: str) -> None:
+    """Stage: compare the points of a search, beside the pipeline's way to a release."""
+    from weighbridge.stages import search as stage
+    from weighbridge.tasks import SearchTask, decode
+
+    stage.run(root, decode(settings, SearchTask))
+
+
+@_stage
 def weigh(root: Path, settings: str) -> None:
     """Stage: measure the bundle on the test rows, beside the last release."""
     from weighbridge.paths import WEIGHING

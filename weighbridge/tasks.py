@@ -103,6 +103,7 @@ class SearchTask(Section, frozen=True):
 
     search: dict[Name, Grid | Random]
     metric: str
+    own: dict[str, OwnMetric]
 
 
 class ReleaseTask(Section, frozen=True):
