@@ -13,7 +13,7 @@ from weighbridge import fields, plan, settings
 from weighbridge.cli import main
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [path for path in small_project.files() if path.suffix == ".md"]
+PAGES = [path for path in small_project.files() if path.suffix == ".md" and "{" not in str(path)]
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _INLINE = re.compile(r"`([^`\n]+)`")
 _LINK = re.compile(r"\]\(([^)\s]+)\)")

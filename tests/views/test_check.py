@@ -40,6 +40,7 @@ def sound(project: Path) -> Path:
     (project / "requirements.lock").write_text(
         f'click=={version}+local\nno.such_thing==1.0 ; sys_platform == "win32"\n'
     )
+    (project / "weighbridge").mkdir()  # as a project has, whose lock is then its own
     (project / ".dvc").mkdir()
     (project / ".dvc/config").write_text(DVC_CONFIG)
     (project / "storage").mkdir()

@@ -8,32 +8,20 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Literal
 
-import msgspec
-
-from weighbridge import documents, paths, secrets_guard
+from weighbridge import documents, dvc_file, paths, secrets_guard
 from weighbridge.errors import SetupError, WeighbridgeError
 from weighbridge.registry import content, dvc_settings, git, ledger, model_keys, signers, signing
 from weighbridge.root import lock
-from weighbridge.settings import Settings
-from weighbridge.views import reference
+from weighbridge.settings import Config, Settings
+from weighbridge.views import check_template, reference
+from weighbridge.views import setup as setup_view
 from weighbridge.views.columns import aligned
+from weighbridge.views.finding import MOST_SHOWN, Finding, listed
 
-Level = Literal["ok", "warning", "problem"]
 _OLDEST, _TOO_NEW = (3, 11), (3, 14)
 _GIB = 2**30
-_MOST_SHOWN = 8
 _PINNED = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^]]*\])?==([^\s;\\]+)(\s*;.*)?")
-
-
-class Finding(msgspec.Struct, frozen=True):
-    """What one look found, and how to mend it."""
-
-    level: Level
-    topic: str
-    found: str
-    mend: str = ""
 
 
 def check(root: Path, settings_loader: Callable[[], Settings]) -> tuple[str, int]:
@@ -68,17 +56,22 @@ def _without_repetition(rows: Sequence[tuple[str, str, str]]) -> Iterator[tuple[
 def findings(root: Path, settings_loader: Callable[[], Settings]) -> tuple[Finding, ...]:
     """Return what each look found, in a fixed order."""
     name: list[str] = []
+    config: list[Config] = []
     looks: list[tuple[str, Callable[[], Iterator[Finding]]]] = [
-        ("settings", lambda: _settings(root, settings_loader, name)),
+        ("settings", lambda: _settings(root, settings_loader, name, config)),
         ("python", _python),
         ("packages", lambda: _packages(lock(root))),
         ("git", lambda: _git(root)),
         ("git identity", lambda: _identity(root)),
         ("signing", lambda: _signing(root, name)),
         ("conflicts", lambda: _conflicts(root)),
+        ("conflicts", lambda: check_template.rejected(root)),
+        ("template", lambda: check_template.template(root)),
+        ("engine", lambda: check_template.engine(root)),
+        ("environment", lambda: check_template.moved(root)),
         ("uncommitted", lambda: _uncommitted(root, name)),
         ("dvc", lambda: _dvc(root)),
-        ("dvc.yaml", lambda: _artifact(root, name)),
+        ("dvc.yaml", lambda: _dvc_yaml(root, name, config)),
         ("data", lambda: _data(root)),
         ("ledger", lambda: _ledger(root)),
         ("disk", lambda: _disk(root)),
@@ -95,7 +88,9 @@ def _taken(topic: str, look: Callable[[], Iterator[Finding]]) -> Iterator[Findin
         yield Finding("problem", topic, f"could not be checked: {type(error).__name__}: {error}")
 
 
-def _settings(root: Path, settings_loader: Callable[[], Settings], name: list[str]) -> Iterator[Finding]:
+def _settings(
+    root: Path, settings_loader: Callable[[], Settings], name: list[str], known: list[Config]
+) -> Iterator[Finding]:
     try:
         settings = settings_loader()
     except WeighbridgeError as error:
@@ -105,6 +100,7 @@ def _settings(root: Path, settings_loader: Callable[[], Settings], name: list[st
         return
     config = settings.config
     name.append(config.name)
+    known.append(config)
     counts = f"{len(config.candidates)} candidates, {len(config.seeds)} seeds, {len(settings.gates.gates)} gates"
     yield Finding("ok", "settings", f"model {config.name}: {counts}")
 
@@ -130,9 +126,7 @@ def _packages(lock: Path) -> Iterator[Finding]:
         if installed.get(name, version if conditional else None) != version
     ]
     if wrong:
-        rest = [f"… and {len(wrong) - _MOST_SHOWN} more"] if len(wrong) > _MOST_SHOWN else []
-        mend = f"pip install -r {lock.name}"
-        yield Finding("problem", "packages", "\n".join([*wrong[:_MOST_SHOWN], *rest]), mend)
+        yield Finding("problem", "packages", "\n".join(listed(wrong)), f"pip install -r {lock.name}")
     elif pinned:
         yield Finding("ok", "packages", f"{len(pinned)} installed as {lock.name} says")
     else:
@@ -162,7 +156,11 @@ def _normal(name: str) -> str:
 
 
 def _git(root: Path) -> Iterator[Finding]:
-    commit = git.require_repository(root)
+    try:
+        commit = git.require_repository(root)
+    except SetupError as error:
+        yield Finding("problem", "git", str(error), "'weighbridge setup' makes what is missing, as 'make run' does")
+        return
     if git.is_shallow(root):
         mend = "git fetch --unshallow --tags"
         yield Finding("problem", "git", "a shallow clone: earlier releases may be missing", mend)
@@ -205,15 +203,14 @@ def _conflicts(root: Path) -> Iterator[Finding]:
     files = done.stdout.decode("utf-8", "replace").splitlines()
     if files:
         mend = "settle the conflict, then commit"
-        yield Finding("problem", "conflicts", f"conflict markers in: {', '.join(files[:_MOST_SHOWN])}", mend)
+        yield Finding("problem", "conflicts", f"conflict markers in: {', '.join(files[:MOST_SHOWN])}", mend)
 
 
 def _uncommitted(root: Path, name: list[str]) -> Iterator[Finding]:
     generated = paths.generated(name[0]) if name else ()
     files = git.dirty_files(root, paths.SOURCES, generated=generated)
     if files:
-        rest = [f"… and {len(files) - _MOST_SHOWN} more"] if len(files) > _MOST_SHOWN else []
-        found = "\n".join([*files[:_MOST_SHOWN], *rest])
+        found = "\n".join(listed(list(files)))
         yield Finding("warning", "uncommitted", found, "commit these; a release refuses them")
     else:
         yield Finding("ok", "uncommitted", "nothing that would stop a release")
@@ -222,7 +219,9 @@ def _uncommitted(root: Path, name: list[str]) -> Iterator[Finding]:
 def _dvc(root: Path) -> Iterator[Finding]:
     shared, local = root / ".dvc/config", root / ".dvc/config.local"
     if not shared.is_file():
-        yield Finding("problem", "dvc", "there is no .dvc/config", "dvc init, then dvc remote add --default NAME URL")
+        yield Finding(
+            "problem", "dvc", "there is no .dvc/config", "weighbridge setup, for a remote in this folder; or dvc init"
+        )
         return
     yield from _credentials(_sections(shared))
     sections = _sections(shared)
@@ -290,26 +289,31 @@ def _local_path(root: Path, url: str) -> Path | None:
     return Path(os.path.normpath(root / ".dvc" / url.removeprefix("file://")))
 
 
-def _artifact(root: Path, name: list[str]) -> Iterator[Finding]:
-    if not name:
-        return
-    path = root / "dvc.yaml"
-    wanted = f"artifacts: {{{name[0]}: {{path: {paths.bundle(name[0])}, type: model}}}}"
-    if not path.is_file():
-        yield Finding(
-            "problem", "dvc.yaml", "there is no dvc.yaml; GTO and 'dvc artifacts get' need it", f"add {wanted}"
-        )
-        return
+def _dvc_yaml(root: Path, name: list[str], config: list[Config]) -> Iterator[Finding]:
+    mend = "weighbridge setup; then commit dvc.yaml"
+    if name and not (root / dvc_file.FILE).is_file():
+        yield Finding("problem", "dvc.yaml", "there is no dvc.yaml; GTO and 'dvc artifacts get' need it", mend)
+    elif config and setup_view.is_made(root, config[0]):
+        wrong = dvc_file.stale(root, config[0])
+        yield Finding("problem", "dvc.yaml", wrong, mend) if wrong else Finding("ok", "dvc.yaml", "as config/ asks")
+    elif name:
+        yield from _own_dvc_yaml(root / dvc_file.FILE, name[0])
+
+
+def _own_dvc_yaml(path: Path, name: str) -> Iterator[Finding]:
+    """Look at a ``dvc.yaml`` that somebody has written: it has to name the model."""
     value = documents.read(path).value
     artifacts = value.get("artifacts") if isinstance(value, dict) else None
-    artifact = artifacts.get(name[0]) if isinstance(artifacts, dict) else None
+    artifact = artifacts.get(name) if isinstance(artifacts, dict) else None
     found = artifact.get("path") if isinstance(artifact, dict) else None
-    if found == paths.bundle(name[0]).as_posix():
-        yield Finding("ok", "dvc.yaml", f"names the artifact {name[0]}")
+    if found == paths.bundle(name).as_posix():
+        yield Finding("ok", "dvc.yaml", f"names the artifact {name}")
     else:
         known = ", ".join(artifacts) if isinstance(artifacts, dict) else "none"
-        what = f"path {found!r} for {name[0]}" if found else f"no artifact {name[0]} (found: {known})"
-        yield Finding("problem", "dvc.yaml", what, f"write {wanted}")
+        what = f"path {found!r} for {name}" if found else f"no artifact {name} (found: {known})"
+        wanted = f"artifacts: {{{name}: {{path: {paths.bundle(name)}, type: model}}}}"
+        mend = f"write {wanted}, or remove the file for 'weighbridge setup' to make it"
+        yield Finding("problem", "dvc.yaml", what, mend)
 
 
 def _data(root: Path) -> Iterator[Finding]:
@@ -332,9 +336,8 @@ def _data(root: Path) -> Iterator[Finding]:
 def _ledger(root: Path) -> Iterator[Finding]:
     damage = ledger.problems(root)
     if damage:
-        rest = [f"… and {len(damage) - _MOST_SHOWN} more"] if len(damage) > _MOST_SHOWN else []
         mend = f"bring these files back, from a backup or the last release: git show TAG:{paths.LEDGER}/…"
-        yield Finding("problem", "ledger", "\n".join([*damage[:_MOST_SHOWN], *rest]), mend)
+        yield Finding("problem", "ledger", "\n".join(listed(list(damage))), mend)
     else:
         yield Finding("ok", "ledger", f"records: {ledger.count(root)}, all whole")
 

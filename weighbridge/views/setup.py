@@ -94,13 +94,19 @@ def _dvc_yaml(root: Path, config: Config, say: Tell) -> bool:
     wrong = dvc_file.stale(root, config)
     if wrong is None:
         return False
-    path, text = root / dvc_file.FILE, dvc_file.text(config)
-    if path.exists() and not path.read_bytes().startswith(text.splitlines()[0].encode()):
+    path = root / dvc_file.FILE
+    if path.exists() and not is_made(root, config):
         say(f"dvc.yaml: left as it is, for it isn't made by 'weighbridge setup'; remove it to have it made ({wrong})")
         return False
-    documents.write(path, text)
+    documents.write(path, dvc_file.text(config))
     say(f"dvc.yaml: made of {paths.CONFIG}")
     return True
+
+
+def is_made(root: Path, config: Config) -> bool:
+    """Return whether ``dvc.yaml`` is one that this command has written, be it that it is out of date."""
+    path = root / dvc_file.FILE
+    return path.is_file() and path.read_bytes().startswith(dvc_file.text(config).splitlines()[0].encode())
 
 
 def _has_commit(root: Path) -> bool:
