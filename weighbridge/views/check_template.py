@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import msgspec
 
+from weighbridge import secrets_guard
 from weighbridge.digest import sha256_file
 from weighbridge.errors import RecordError
 from weighbridge.registry import git
@@ -43,7 +44,7 @@ def template(root: Path) -> Iterator[Finding]:
         return
     note = _read(root / NOTE, _Note)
     address = git.without_credentials(note.template)
-    if address != note.template and not note.template.startswith("git@"):
+    if secrets_guard.is_secret(note.template):
         found = f"{NOTE}: the template's address holds credentials, and Git shares that file"
         yield Finding("problem", "template", found, f"write {address} in it; then change the secret, for Git remembers")
     newest = _newest(Path(note.template))
