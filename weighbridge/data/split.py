@@ -8,7 +8,7 @@ two borders change sides.
 import datetime as dt
 import hashlib
 import zoneinfo
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import cast
 
 import numpy as np
@@ -18,6 +18,7 @@ import pandas as pd
 from weighbridge.data import columns
 from weighbridge.data.schema import Schema
 from weighbridge.data.split_rules import BOUNDARIES, rule_in_words, split_problems
+from weighbridge.data.tables import FOLD
 from weighbridge.errors import DataError, SettingsError
 from weighbridge.settings import ColumnSplit, FoldSplit, GroupSplit, RandomSplit, Split, TimeSplit
 
@@ -27,8 +28,6 @@ PARTS = ("train", "validation", "test")
 """The parts, each at the place of its number."""
 OUT = -1
 """The number of rows in no part, or in no fold."""
-FOLD = "fold"
-"""Column of the training rows that tells the fold of a cross-validation."""
 Codes = npt.NDArray[np.int8]
 
 _TRAIN, _VALIDATION, _TEST = range(len(PARTS))
@@ -60,8 +59,10 @@ def needed(schema: Schema, split: Split) -> list[str]:
             names = [schema.group]
         case ColumnSplit():
             names = [split.column]
-        case RandomSplit() | FoldSplit():
+        case RandomSplit():
             names = [schema.id, *([schema.target] if split.stratify else [])]
+        case FoldSplit():
+            names = [schema.id, schema.target]
     return cast("list[str]", names)
 
 
@@ -99,12 +100,13 @@ def assign(keys: pd.DataFrame, schema: Schema, split: Split) -> Codes:
         case GroupSplit():
             rows, groups = pd.factorize(keys[cast("str", schema.group)])
             digests = _digests(pd.Series(groups, dtype="str"), split.seed)
-            return _by_share(digests, np.zeros(len(digests), np.int16), split)[rows]
+            parts = _by_share(digests, np.zeros(len(digests), np.int16), split)
+            return np.asarray(parts[rows], dtype=np.int8)
         case RandomSplit():
             return _by_share(_digests(keys[schema.id], split.seed), _strata(keys, schema, split), split)
         case FoldSplit():
             fold = folds(keys, schema, split)
-            return np.select([fold == OUT, fold == 0], [_TEST, _VALIDATION], _TRAIN).astype(np.int8)
+            return np.where(fold == OUT, _TEST, np.where(fold == 0, _VALIDATION, _TRAIN)).astype(np.int8)
 
 
 def folds(keys: pd.DataFrame, schema: Schema, split: FoldSplit) -> Codes:
@@ -119,13 +121,28 @@ def folds(keys: pd.DataFrame, schema: Schema, split: FoldSplit) -> Codes:
     places = _cut(_digests(keys[schema.id], split.seed), strata, starts)
     turned = (places - 1 + strata) % split.folds  # else the same folds had the rows that are left over in each stratum
     found = np.where(places == 0, OUT, turned).astype(np.int8)
+    problems = list(_fold_problems(found, keys[schema.target], schema, split))
+    if problems:
+        remedy = "expected fewer folds, a smaller share of test or, of few rows a class, stratify: true"
+        raise DataError("\n".join([*(f"data.split: {problem}" for problem in problems), remedy]))
+    return found
+
+
+def _fold_problems(found: Codes, target: pd.Series, schema: Schema, split: FoldSplit) -> Iterator[str]:
+    """Yield why runs can't be validated on some fold, or not learn all classes from the others."""
     rows = int((found != OUT).sum())
     if rows < split.folds:
-        raise DataError(
-            f"data.split: {rows} rows beside those of test can't make {split.folds} folds; expected fewer folds, or a "
-            "smaller share of test"
-        )
-    return found
+        yield f"{rows} rows beside those of test can't make {split.folds} folds"
+        return
+    for fold in range(split.folds):
+        own = target[found == fold]
+        if own.nunique() < 2:  # noqa: PLR2004 - alike, or none at all
+            told = f"{own.iloc[0]:g} in all {len(own)} rows" if len(own) else "in no row"
+            yield f"fold {fold} has the target {schema.target!r} {told}; a run can't be validated on it"
+    for number, label in enumerate(schema.labels):
+        of_class = np.unique(found[(target == number).to_numpy() & (found != OUT)])
+        if len(of_class) == 1:
+            yield f"all rows of {label!r} are in fold {of_class[0]}; runs that leave it out couldn't learn the class"
 
 
 def _refuse_missing(keys: pd.DataFrame, schema: Schema, split: Split) -> None:
@@ -137,7 +154,7 @@ def _refuse_missing(keys: pd.DataFrame, schema: Schema, split: Split) -> None:
 def _by_time(column: pd.Series, split: TimeSplit) -> Codes:
     times = columns.utc(column)
     moments = times.to_numpy("datetime64[us]").astype(np.int64)
-    codes = (np.searchsorted(_boundaries(split), moments, side="right") - 1).astype(np.int8)
+    codes: Codes = (np.searchsorted(_boundaries(split), moments, side="right") - 1).astype(np.int8)
     codes[(codes == len(PARTS)) | times.isna().to_numpy(bool)] = OUT
     return codes
 

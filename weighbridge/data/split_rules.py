@@ -63,7 +63,8 @@ def rule_in_words(split: Split, schema: Schema) -> str:
         case RandomSplit():
             return (
                 f"at random by a digest of {schema.id!r} (seed {split.seed})"
-                f"{_strata(schema, stratify=split.stratify)}: validation {split.validation:.4g}, test {split.test:.4g} of the rows, "
+                f"{_strata(schema, stratify=split.stratify)}: "
+                f"validation {split.validation:.4g}, test {split.test:.4g} of the rows, "
                 "train the rest"
             )
         case GroupSplit():

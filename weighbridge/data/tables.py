@@ -1,18 +1,24 @@
 """Tables on disk: Parquet that is the same bytes for the same rows, and whole or absent."""
 
 import io
+import math
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 from pyarrow import parquet
 
 from weighbridge import documents, paths
+from weighbridge.data import columns
+from weighbridge.data.schema import Schema
 from weighbridge.digest import sha256_file
 from weighbridge.errors import DataError
 from weighbridge.manifest import DataSection
 
-_ROWS_IN_GROUP = 1 << 17
+ROWS_IN_GROUP = 1 << 17
+FOLD = "fold"
+"""Column of the training rows with the fold of each, in a cross-validation."""
 
 
 def write_parquet(frame: pd.DataFrame, path: Path) -> None:
@@ -22,15 +28,44 @@ def write_parquet(frame: pd.DataFrame, path: Path) -> None:
     how pandas held the columns.
 
     Raises:
-        DataError: where a column's values are of several types.
+        DataError: where a column's values are of several types, or its arrays of several lengths.
     """
     try:
-        table = pa.Table.from_pandas(frame, preserve_index=False, nthreads=1)
+        table = to_arrow(frame)
     except (pa.ArrowInvalid, pa.ArrowTypeError) as problem:
         raise DataError(f"{path}: can't be written as a table: {problem}; give each column one type") from None
     buffer = io.BytesIO()
-    parquet.write_table(table.cast(_canonical(table.schema)), buffer, compression="zstd", row_group_size=_ROWS_IN_GROUP)
+    parquet.write_table(table, buffer, compression="zstd", row_group_size=ROWS_IN_GROUP)
     documents.write(path, buffer.getvalue())
+
+
+def to_arrow(frame: pd.DataFrame, schema: Schema | None = None) -> pa.Table:
+    """Return *frame* as it is written: one type of text, arrays as lists of one size, nothing of pandas' own.
+
+    With *schema*, arrays are known by what it declares, so that no rows give the same types as many.
+
+    Raises:
+        pyarrow.ArrowInvalid: where a column's values are of several types, or its arrays of several lengths.
+    """
+    sizes = {name: math.prod(schema.features[name].shape) for name in schema.arrays} if schema else {}
+    arrays = {
+        name: _lists(frame[name], sizes.get(name))
+        for name in frame.columns
+        if name in sizes or columns.is_array(frame[name])
+    }
+    table = pa.Table.from_pandas(frame.drop(columns=list(arrays)), preserve_index=False, nthreads=1)
+    table = table.cast(_canonical(table.schema))
+    return pa.table({name: arrays[name] if name in arrays else table[name] for name in frame.columns})
+
+
+def _lists(values: pd.Series, size: int | None) -> pa.FixedSizeListArray:
+    """Return flat arrays as lists of one *size*, that of the first where it isn't given."""
+    rows = values.to_numpy()
+    size = len(rows[0]) if size is None else size
+    if any(len(row) != size for row in rows):  # the lists would hold each other's numbers
+        raise pa.ArrowInvalid(f"{values.name!r} has arrays of several lengths, not all of {size}")
+    flat = np.concatenate(rows) if len(rows) else np.empty(0, np.float32)
+    return pa.FixedSizeListArray.from_arrays(flat, size)
 
 
 def _canonical(schema: pa.Schema) -> pa.Schema:
@@ -84,3 +119,22 @@ def read_split(root: Path, name: str, profile: DataSection, columns: list[str] |
             "'preprocess' wrote it. Run 'snakemake --cores all --forcerun preprocess'"
         )
     return read_parquet(root / path, columns)
+
+
+def read_training(root: Path, profile: DataSection, columns: list[str], seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the rows that a run of *seed* trains on and those that it is validated on.
+
+    In a cross-validation the latter are the fold of that seed; else they are the same for every seed.
+
+    Raises:
+        DataError: where a file was edited since ``preprocess`` wrote it, or is missing or damaged.
+    """
+    validation = read_split(root, "validation", profile, columns)
+    if not profile.folds:
+        return read_split(root, "train", profile, columns), validation
+    others = read_split(root, "train", profile, [*columns, FOLD])
+    fold = seed % profile.folds
+    chosen = others.pop(FOLD) == fold
+    if fold == 0:  # which is the validation rows' own
+        return others, validation
+    return pd.concat([others[~chosen], validation], ignore_index=True), others[chosen].reset_index(drop=True)
