@@ -21,25 +21,37 @@ class OtherSamplesError(Exception):
 
 
 def feed(session: Any, inputs: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
-    """Return the session's inputs [n, 1]: text, or float32 with NaN for null.
+    """Return the session's inputs, [n, 1] or of an array [n, *shape]: text, or float32 with NaN for null.
 
     Raises:
         OtherSamplesError: where columns are missing or too many, or hold values of another type.
     """
-    kinds = {node.name: node.type for node in session.get_inputs()}
-    if set(kinds) != set(inputs):
-        raise OtherSamplesError(f"found inputs {sorted(inputs)}, expected the model's {sorted(kinds)}")
-    return {name: _column(name, kind, inputs[name]) for name, kind in kinds.items()}
+    nodes = {node.name: node for node in session.get_inputs()}
+    if set(nodes) != set(inputs):
+        raise OtherSamplesError(f"found inputs {sorted(inputs)}, expected the model's {sorted(nodes)}")
+    return {name: _column(name, node, inputs[name]) for name, node in nodes.items()}
 
 
-def _column(name: str, kind: str, values: Sequence[Any]) -> Any:
-    text = kind == "tensor(string)"
+def _column(name: str, node: Any, values: Sequence[Any]) -> Any:
+    if any(isinstance(value, list) for value in values):
+        return _arrays(name, tuple(node.shape[1:]), values)
+    text = node.type == "tensor(string)"
     wrong = [value for value in values if isinstance(value, str) != text]
     if [value for value in wrong if text or value is not None]:
         raise OtherSamplesError(f"input {name!r}: found {wrong[0]!r}, expected {'text' if text else 'numbers'}")
     if text:
         return np.array(values, dtype=object).reshape(-1, 1)
     return np.array([np.nan if value is None else value for value in values], dtype=np.float32).reshape(-1, 1)
+
+
+def _arrays(name: str, shape: tuple[int, ...], values: Sequence[Any]) -> Any:
+    try:
+        found = np.array(values, dtype=np.float32)
+    except (TypeError, ValueError):
+        raise OtherSamplesError(f"input {name!r}: expected arrays of numbers, all of shape {shape}") from None
+    if found.shape[1:] != shape:
+        raise OtherSamplesError(f"input {name!r}: found arrays of shape {found.shape[1:]}, expected {shape}")
+    return found
 
 
 def largest_difference(session: Any, samples: Mapping[str, Any]) -> float:

@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -26,9 +27,12 @@ _AGAIN = "run 'snakemake --cores all --forcerun package'"
 
 
 class Samples(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``golden.json``: columns of inputs, a missing number being null, and the outputs that they gave."""
+    """``golden.json``: columns of inputs, and the outputs that they gave.
 
-    inputs: dict[str, list[float | str | None]]
+    A missing number is null, an array a list, or lists of lists, of its shape.
+    """
+
+    inputs: dict[str, list[float | str | list[Any] | None]]
     outputs: dict[str, list[float | list[float]]]
 
 

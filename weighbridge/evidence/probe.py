@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-OUTPUTS = ("label", "probability")
+OUTPUTS = (("label", "probability"), ("prediction",))
+"""What a graph gives: of classes a decision and probabilities, of a regression a number."""
 WARM_UP = 20
 MOST_CALLS = 1000
 MOST_SECONDS = 2.0
@@ -44,9 +45,15 @@ def takes_text(node: Any) -> bool:
     return bool(node.type == _STRINGS)
 
 
-def run(session: Any, feed: Mapping[str, Any]) -> Any:
-    """Return the probability output for *feed*: by input name, arrays [n, 1]."""
-    return session.run(OUTPUTS, feed)[1]
+def outputs(session: Any) -> tuple[str, ...] | None:
+    """Return the names of a session's outputs, the prediction last; ``None`` where it has others."""
+    found = {node.name for node in session.get_outputs()}
+    return next((names for names in OUTPUTS if set(names) <= found), None)
+
+
+def run(session: Any, names: Sequence[str] | None, feed: Mapping[str, Any]) -> Any:
+    """Return the last of the outputs *names* for *feed*: by input name, arrays [n, 1] or [n, *shape]."""
+    return session.run(names, feed)[-1]
 
 
 def peak_memory_mib() -> float:
@@ -82,27 +89,27 @@ def _rows(sample: Mapping[str, Any], count: int) -> list[dict[str, Any]]:
 
 def _latencies_ms(session: Any, sample: Mapping[str, Any], most: int) -> list[float]:
     """Time at most *most* calls of one row each, after a warm-up, for at most :data:`MOST_SECONDS`."""
-    feeds = _rows(sample, most)
+    feeds, names = _rows(sample, most), outputs(session)
     for i in range(WARM_UP):
-        run(session, feeds[i % len(feeds)])
+        run(session, names, feeds[i % len(feeds)])
     taken: list[float] = []
     end = time.perf_counter() + MOST_SECONDS
     while len(taken) < most and (not taken or time.perf_counter() < end):
         feed = feeds[len(taken) % len(feeds)]
         start = time.perf_counter_ns()
-        run(session, feed)
+        run(session, names, feed)
         taken.append((time.perf_counter_ns() - start) / 1e6)
     return taken
 
 
 def _rows_per_second(session: Any, sample: Mapping[str, Any], runs: int) -> float:
     """Return the throughput on the whole sample as one batch: the best of up to *runs* runs within the time."""
-    rows = len(next(iter(sample.values())))
+    rows, names = len(next(iter(sample.values()))), outputs(session)
     best = 0.0
     end = time.perf_counter() + MOST_SECONDS
     for _ in range(runs):
         start = time.perf_counter()
-        run(session, sample)
+        run(session, names, sample)
         best = max(best, rows / (time.perf_counter() - start))
         if time.perf_counter() > end:
             break
@@ -173,14 +180,15 @@ def beside(models: Sequence[Path], samples: Sequence[Path]) -> dict[str, Any]:
 
 def _one_row(session: Any, sample: Mapping[str, Any]) -> Callable[[], Any]:
     """Return a call that feeds the next row each time, warmed up."""
-    feeds = itertools.cycle(_rows(sample, MOST_CALLS))
+    feeds, names = itertools.cycle(_rows(sample, MOST_CALLS)), outputs(session)
     for _ in range(WARM_UP):
-        run(session, next(feeds))
-    return lambda: run(session, next(feeds))
+        run(session, names, next(feeds))
+    return lambda: run(session, names, next(feeds))
 
 
 def _whole(session: Any, sample: Mapping[str, Any]) -> Callable[[], Any]:
-    return lambda: run(session, sample)
+    names = outputs(session)
+    return lambda: run(session, names, sample)
 
 
 def _load(model: Path) -> Callable[[], Any]:
@@ -194,9 +202,10 @@ def _batch_rows(sessions: Sequence[Any], feeds: Sequence[Mapping[str, Any]]) -> 
     slowest = 0.0
     for session, feed in zip(sessions, feeds, strict=True):
         part = {name: column[:few] for name, column in feed.items()}
-        run(session, part)
+        whole = _whole(session, part)
+        whole()
         start = time.perf_counter()
-        run(session, part)
+        whole()
         slowest = max(slowest, time.perf_counter() - start)
     return max(few, min(rows, int(few * _BATCH_SECONDS / slowest)))
 

@@ -7,7 +7,7 @@ release still runs beside a new one, years later.
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,9 @@ import numpy.typing as npt
 import pandas as pd
 
 import weighbridge
+from weighbridge.data import columns
 from weighbridge.errors import DataError, ModelError
-from weighbridge.evidence import probe, ratios
+from weighbridge.evidence import feeding, probe, ratios
 from weighbridge.evidence.metrics import Floats
 from weighbridge.manifest import Interval, Serving
 
@@ -27,24 +28,42 @@ SAMPLE_ROWS = 5000
 _FLOATS = "tensor(float)"
 _STRINGS = "tensor(string)"
 _PROBE_SECONDS = 600
+_TABLE = 2  # dimensions
 
 
-def predict(onnx: Path, frame: pd.DataFrame, *, batch: int = BATCH) -> Floats:
-    """Return the probability of the positive class for each row of *frame*, as float64 [n].
+def predict(onnx: Path, rows: feeding.Rows, *, batch: int = BATCH) -> Floats:
+    """Return what the graph predicts of each row, as float64.
 
-    Columns are taken by the names of the graph's inputs, others are ignored; missing numbers are fed as NaN,
-    missing text as "". The graph runs on one thread, *batch* rows at a time.
+    Of two classes it is the probability of class 1, [n]; of several that of each, [n, k]; of a regression the number,
+    [n]. Columns are taken by the names of the graph's inputs, others are ignored; missing numbers are fed as NaN,
+    missing text as "", arrays in their shape. The graph runs on one thread, *batch* rows at a time.
 
     Raises:
-        DataError: where *frame* lacks inputs, a number column holds text, or there are no rows.
-        ModelError: where the file isn't a model with outputs ``label`` and ``probability``, or fails to run.
+        DataError: where *rows* lack inputs, a number column holds text, arrays have another shape, or there are none.
+        ModelError: where the file isn't a model with outputs ``label`` and ``probability``, or ``prediction``, or
+            fails to run.
     """
     session = _session(onnx)
-    parts = [_probability(onnx, session, feed) for feed in _batches(_feed(session, frame), len(frame), batch)]
-    return np.concatenate(parts)
+    found = [
+        _prediction(onnx, session, _feed(session, part.iloc[start : start + batch]))
+        for part in feeding.parts(rows)
+        for start in range(0, len(part), batch)
+    ]
+    if not found:
+        raise DataError("found no rows to predict; expected at least one")
+    return np.concatenate(found)
 
 
-def measure(onnx: Path, sample: pd.DataFrame) -> Serving:
+def inputs(onnx: Path) -> list[str]:
+    """Return the names of the graph's inputs.
+
+    Raises:
+        ModelError: as :func:`predict`.
+    """
+    return [node.name for node in _session(onnx).get_inputs()]
+
+
+def measure(onnx: Path, sample: feeding.Rows) -> Serving:
     """Return what serving costs, measured on the rows of *sample* in a fresh process with only numpy and onnxruntime.
 
     At most :data:`SAMPLE_ROWS` rows are used, evenly spread. Latency is of one row a call, conversion of inputs
@@ -76,7 +95,7 @@ class _Times(msgspec.Struct, frozen=True):
     load: tuple[list[list[float]], list[list[float]]]
 
 
-def measure_beside(new: Path, old: Path, sample: pd.DataFrame) -> Beside:
+def measure_beside(new: Path, old: Path, sample: feeding.Rows) -> Beside:
     """Return what serving two models costs, on the same rows and side by side, so that a busy machine cancels out.
 
     Load time and memory are each model's own, in a process of its own; the other times are taken in one process, in
@@ -86,7 +105,7 @@ def measure_beside(new: Path, old: Path, sample: pd.DataFrame) -> Beside:
         DataError: as :func:`predict`.
         ModelError: as :func:`measure`.
     """
-    models = (new, old)
+    models, sample = (new, old), feeding.spread(sample, SAMPLE_ROWS)
     with tempfile.TemporaryDirectory() as folder:
         samples = [_sample(model, sample, Path(folder) / f"{i}.npz") for i, model in enumerate(models)]
         pairs = [(str(model.resolve()), str(path)) for model, path in zip(models, samples, strict=True)]
@@ -111,10 +130,9 @@ def _timed(bare: Serving, times: _Times, side: int) -> Serving:
     )
 
 
-def _sample(onnx: Path, sample: pd.DataFrame, path: Path) -> Path:
+def _sample(onnx: Path, sample: feeding.Rows, path: Path) -> Path:
     """Write the model's inputs of some rows to *path*."""
-    spread = np.unique(np.linspace(0, len(sample) - 1, min(len(sample), SAMPLE_ROWS)).astype(int))
-    feed = _feed(_session(onnx), sample.iloc[spread] if len(sample) else sample)
+    feed = _feed(_session(onnx), feeding.spread(sample, SAMPLE_ROWS))
     # Text as fixed-width unicode: arrays of objects would need pickle.
     arrays: dict[str, Any] = {f"c{i}": _storable(column) for i, column in enumerate(feed.values())}
     np.savez(path, **arrays)
@@ -148,9 +166,10 @@ def _session(onnx: Path) -> Any:
         session = probe.open_session(onnx)
     except Exception as problem:  # noqa: BLE001 - onnxruntime raises one class a status code, without a common base
         raise ModelError(f"{onnx}: onnxruntime can't load it: {_first_line(problem)}") from None
-    outputs = [node.name for node in session.get_outputs()]
-    if not set(probe.OUTPUTS) <= set(outputs):
-        raise ModelError(f"{onnx}: found outputs {outputs}; expected {list(probe.OUTPUTS)}. Export the model again")
+    if probe.outputs(session) is None:
+        found = [node.name for node in session.get_outputs()]
+        expected = " or ".join(str(list(names)) for names in probe.OUTPUTS)
+        raise ModelError(f"{onnx}: found outputs {found}; expected {expected}. Export the model again")
     other = [f"{node.name} ({node.type})" for node in session.get_inputs() if node.type not in {_FLOATS, _STRINGS}]
     if other or not session.get_inputs():
         raise ModelError(f"{onnx}: found inputs {other}; expected float32 or string ones. Export the model again")
@@ -158,23 +177,26 @@ def _session(onnx: Path) -> Any:
 
 
 def _feed(session: Any, frame: pd.DataFrame) -> dict[str, npt.NDArray[Any]]:
-    """Return the session's inputs [n, 1] by name."""
-    inputs = session.get_inputs()
-    missing = [node.name for node in inputs if node.name not in frame.columns]
+    """Return the session's inputs by name, [n, 1] or of an array [n, *shape]."""
+    nodes = session.get_inputs()
+    missing = [node.name for node in nodes if node.name not in frame.columns]
     if missing:
         raise DataError(
-            f"the rows lack {len(missing)} of the model's {len(inputs)} inputs: {', '.join(missing)}; "
+            f"the rows lack {len(missing)} of the model's {len(nodes)} inputs: {', '.join(missing)}; "
             f"found {', '.join(map(str, frame.columns))}"
         )
     if frame.empty:
         raise DataError("found no rows to predict; expected at least one")
-    return {node.name: _column(node, frame[node.name]) for node in inputs}
+    return {node.name: _column(node, frame[node.name]) for node in nodes}
 
 
 def _column(node: Any, column: "pd.Series[Any]") -> npt.NDArray[Any]:
     if probe.takes_text(node):
         text = column.astype(object).where(column.notna(), "")
         return np.array([str(value) for value in text], dtype=object).reshape(-1, 1)
+    shape = tuple(node.shape[1:])
+    if columns.is_array(column) or shape not in {(), (1,)}:
+        return _arrays(node.name, column, shape)
     try:
         numbers: npt.NDArray[np.float32] = column.to_numpy(dtype=np.float32, na_value=np.nan)
     except (TypeError, ValueError) as problem:
@@ -182,19 +204,25 @@ def _column(node: Any, column: "pd.Series[Any]") -> npt.NDArray[Any]:
     return numbers.reshape(-1, 1)
 
 
-def _batches(feed: Mapping[str, npt.NDArray[Any]], rows: int, batch: int) -> Iterator[dict[str, npt.NDArray[Any]]]:
-    for start in range(0, rows, batch):
-        yield {name: column[start : start + batch] for name, column in feed.items()}
-
-
-def _probability(onnx: Path, session: Any, feed: Mapping[str, npt.NDArray[Any]]) -> Floats:
+def _arrays(name: str, column: "pd.Series[Any]", shape: tuple[int, ...]) -> npt.NDArray[Any]:
+    """Return flat arrays in the shape that the graph takes."""
     try:
-        found: Floats = np.asarray(probe.run(session, feed), dtype=np.float64)
+        found = np.stack([np.asarray(value, dtype=np.float32) for value in column])
+        return found.reshape(len(column), *shape)
+    except (TypeError, ValueError) as problem:
+        raise DataError(f"column {name}: expected arrays of shape {shape}, found {column.dtype}: {problem}") from None
+
+
+def _prediction(onnx: Path, session: Any, feed: Mapping[str, npt.NDArray[Any]]) -> Floats:
+    names = probe.outputs(session)
+    try:
+        found: Floats = np.asarray(probe.run(session, names, feed), dtype=np.float64)
     except Exception as problem:  # noqa: BLE001 - as above
         raise ModelError(f"{onnx}: onnxruntime can't run it on these rows: {_first_line(problem)}") from None
-    rows = len(next(iter(feed.values())))
-    if found.shape != (rows,):
-        raise ModelError(f"{onnx}: probability has shape {found.shape} for {rows} rows; expected one number a row")
+    rows, name = len(next(iter(feed.values()))), names[-1] if names else ""
+    each_class = found.ndim == _TABLE and found.shape[1] > 1 and name == "probability"
+    if found.shape != (rows,) and not (each_class and len(found) == rows):
+        raise ModelError(f"{onnx}: {name} has shape {found.shape} for {rows} rows; expected one number a row")
     return found
 
 
