@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import skops.io
 import torch
 import yaml
@@ -44,7 +45,7 @@ def main(raw: Path, folder: Path) -> None:
     """Fit, measure and save all candidates with all seeds."""
     torch.set_num_threads(1)
     config = yaml.safe_load(Path("config/config.yaml").read_text(encoding="utf-8"))
-    parts = _split(load(raw), config["data"]["split"])
+    parts = _split(pa.concat_tables(load(raw)).to_pandas(), config["data"]["split"])
     targets = {part: frame[SCHEMA.target].to_numpy() for part, frame in parts.items()}
     for candidate, chosen in config["candidates"].items():
         for seed in config["seeds"]:

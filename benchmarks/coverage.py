@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.measure import ROOT, Figure, finish
+from weighbridge.data.batches import frame
 from weighbridge.evidence import bootstrap, metrics
 
 LOWEST_GOAL = 0.92
@@ -71,7 +72,7 @@ def _year(folder: Path) -> Year:
     if not (folder / "flights.csv.zip").is_file():
         folder.mkdir(parents=True, exist_ok=True)
         dataset.fetch(folder)
-    table = dataset.load(folder).dropna(subset=["late"])
+    table = frame(dataset.load(folder)).dropna(subset=["late"])
     y = table["late"].to_numpy().astype(np.int64)
     x = table[list(_COLUMNS)].to_numpy(dtype=np.float64)
     model = make_pipeline(SimpleImputer(), StandardScaler(), LogisticRegression()).fit(x[::10], y[::10])

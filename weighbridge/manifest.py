@@ -168,6 +168,8 @@ class DataSection(Record, frozen=True):
     """Unit of the target; empty where it has none."""
     folds: int = 0
     """Folds of a cross-validation; 0 without. ``validation`` is fold 0; ``train`` has a column ``fold``."""
+    loaded: dict[str, str] = {}
+    """Each column that ``load`` returned, declared or not, with its type as Arrow names it."""
 
 
 class Source(Record, frozen=True):

@@ -23,6 +23,7 @@ PROCESSED_POINTER = Path("data/processed.dvc")
 SPLITS = ("train", "validation", "test")
 PROFILE = PROCESSED / "profile.yaml"
 DATASET_PAGE = Path("results/dataset.md")
+LOADED = Path("results/.loaded.json")  # columns that were loaded last; where it isn't there, any will do
 
 RUNS = Path("results/runs")
 CHAMPION = Path("results/champion.yaml")

@@ -4,35 +4,37 @@ import numpy as np
 import pandas as pd
 from made_rows import SCHEMA, parts, section, table
 
-from weighbridge.data.page import Summary, markdown, statistics
+from weighbridge.data.bins import Bins
+from weighbridge.data.page import markdown
+from weighbridge.data.values import Summary, Values, examine
 
 
 def page(frame: pd.DataFrame | None = None) -> str:
     found = parts(frame)
-    return markdown(section(found), statistics(found, SCHEMA))
+    return markdown(section(found), examine(found, SCHEMA))
 
 
 def test_numbers_are_summed_up_by_their_range_and_mean() -> None:
-    summary = statistics(parts(table(x=[1.0, 3.0, np.nan, 3.0] * 3)), SCHEMA)["train"]["x"]
+    summary = examine(parts(table(x=[1.0, 3.0, np.nan, 3.0] * 3)), SCHEMA)["train"]["x"].summary
     assert summary == Summary(missing_share=0.25, distinct=2, low=1.0, mean=7 / 3, high=3.0)
 
 
 def test_texts_are_summed_up_by_their_most_frequent_values() -> None:
-    summary = statistics(parts(table(s=["b", "a", "b", None] * 3)), SCHEMA)["train"]["s"]
+    summary = examine(parts(table(s=["b", "a", "b", None] * 3)), SCHEMA)["train"]["s"].summary
     assert summary == Summary(missing_share=0.25, distinct=2, frequent=(("b", 0.5), ("a", 0.25)))
 
 
 def test_ties_are_ranked_by_name() -> None:
-    summary = statistics(parts(table(s=list("dcba") * 3)), SCHEMA)["train"]["s"]
+    summary = examine(parts(table(s=list("dcba") * 3)), SCHEMA)["train"]["s"].summary
     assert [value for value, _ in summary.frequent] == ["a", "b", "c"]
 
 
 def test_features_without_a_value_in_a_part_are_summed_up_as_missing() -> None:
     found = parts()
     empty = found["test"].assign(x=np.float32("nan"), s="")
-    summaries = statistics({"test": empty}, SCHEMA)["test"]
-    assert summaries == {"x": Summary(missing_share=1.0, distinct=0), "s": Summary(missing_share=1.0, distinct=0)}
-    assert "| `x` | - | 0 | 100.0 % |" in markdown(section(found), {"test": summaries})
+    seen = examine({"test": empty}, SCHEMA)
+    assert [values.summary for values in seen["test"].values()] == [Summary(missing_share=1.0, distinct=0)] * 2
+    assert "| `x` | - | 0 | 100.0 % |" in markdown(section(found), seen)
 
 
 def test_the_page_shows_parts_checks_and_features() -> None:
@@ -62,8 +64,8 @@ def test_a_long_value_is_cut() -> None:
 
 
 def test_a_small_share_is_not_shown_as_none() -> None:
-    summaries = {"test": {"x": Summary(missing_share=0.0001, distinct=0)}}
-    assert "| `x` | - | 0 | < 0.1 % |" in markdown(section(parts()), summaries)
+    seen = Values(Summary(missing_share=0.0001, distinct=0), 1, 0, Bins(), ())
+    assert "| `x` | - | 0 | < 0.1 % |" in markdown(section(parts()), {"test": {"x": seen}})
 
 
 def test_the_page_is_the_same_text_each_time() -> None:

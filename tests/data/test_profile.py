@@ -271,11 +271,6 @@ class TestRefusedParts:
         assert "feature 'x': missing in all 4 rows of train" in str(refusal.value)
         assert "feature 's': missing in all 4 rows of train" in str(refusal.value)
 
-    def test_an_id_in_two_parts(self) -> None:
-        found = parts()
-        with pytest.raises(DataError, match="id 'id': 4 of 12 rows repeat an earlier one"):
-            section({**found, "test": found["test"].assign(id=found["train"]["id"])})
-
     def test_every_problem_is_told_at_once(self) -> None:
         found = parts(table(y=[0] * 8 + [1] * 4))
         with pytest.raises(DataError, match="3 problems"):

@@ -9,9 +9,10 @@ import pytest
 
 from project import dataset
 from project.dataset import SCHEMA, fetch, load
-from weighbridge.data import profile as profile_module
+from weighbridge.data.batches import frame
 from weighbridge.data.profile import prepare, profile
 from weighbridge.data.split import PARTS, assign
+from weighbridge.data.values import examine
 from weighbridge.digest import sha256_file
 from weighbridge.errors import DataError, SetupError
 from weighbridge.evidence import cases
@@ -41,7 +42,7 @@ def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def flights(raw: Path) -> pd.DataFrame:
-    return load(raw)
+    return frame(load(raw))
 
 
 @pytest.fixture
@@ -85,7 +86,7 @@ class TestFetch:
 
 class TestLoad:
     def test_a_flight_has_its_schedule_its_aircraft_and_the_weather_of_the_hour_before(self, small: Path) -> None:
-        flight = load(small).iloc[0].drop("wind_cos").to_dict()
+        flight = frame(load(small)).iloc[0].drop("wind_cos").to_dict()
         assert flight["id"] == "2013-01-01-UA-1545-EWR-0515"
         assert flight["time"] == pd.Timestamp("2013-01-01T10:15Z")
         assert (flight["group"], flight["weekday"], flight["departures_in_hour"]) == ("2013-01-01", 1, 2)
@@ -95,11 +96,11 @@ class TestLoad:
         assert (flight["temperature"], flight["wind_sin"], flight["late"]) == (40, 1, 1)
 
     def test_late_means_more_than_fifteen_minutes(self, small: Path) -> None:
-        late = load(small).set_index("id")["late"]
+        late = frame(load(small)).set_index("id")["late"]
         assert late["2013-01-01-UA-1714-EWR-0529"] == 0
 
     def test_a_cancelled_flight_has_no_target_and_its_local_day(self, small: Path) -> None:
-        flight = load(small).iloc[1]
+        flight = frame(load(small)).iloc[1]
         assert (flight["id"], flight["group"]) == ("2013-07-01-B6-9-JFK-2359", "2013-07-01")
         assert flight[["late", "seats", "plane_age", "temperature"]].isna().all()
 
@@ -107,25 +108,25 @@ class TestLoad:
     def test_a_missing_file_is_refused(self, small: Path, name: str) -> None:
         (small / name).unlink()
         with pytest.raises(DataError, match=f"{name}: no such file; 'snakemake fetch'"):
-            load(small)
+            next(load(small))
 
     @pytest.mark.parametrize("content", [b"", b"not a table", PLANES.replace("149", "many").encode()])
     def test_a_damaged_table_is_refused(self, small: Path, content: bytes) -> None:
         (small / "planes.csv").write_bytes(content)
         with pytest.raises(DataError, match=r"planes\.csv: damaged"):
-            load(small)
+            next(load(small))
 
     @pytest.mark.parametrize("cut", [10, 100, 200])
     def test_a_damaged_archive_is_refused(self, small: Path, cut: int) -> None:
         archive = small / "flights.csv.zip"
         archive.write_bytes(archive.read_bytes()[:cut])
         with pytest.raises(DataError, match=r"flights\.csv\.zip: damaged"):
-            load(small)
+            next(load(small))
 
     def test_an_aircraft_told_twice_is_refused(self, small: Path) -> None:
         (small / "planes.csv").write_text(PLANES + "N1,2000,jet,10\n")
         with pytest.raises(DataError, match=r"planes\.csv: 1 rows repeat an earlier tailnum"):
-            load(small)
+            next(load(small))
 
 
 class TestPublishedFlights:
@@ -145,7 +146,7 @@ class TestPublishedFlights:
     def test_whole_days_go_to_one_part_and_every_important_check_holds(self, flights: pd.DataFrame) -> None:
         rows, dropped = prepare(flights, SCHEMA)
         part = assign(rows, SCHEMA, SPLIT)
-        parts = {name: rows[part == name] for name in PARTS}
+        parts = {name: rows[part == code] for code, name in enumerate(PARTS)}
         data = Data(fetch="p:f", load="p:l", schema="p:s", split=SPLIT, source="s", licence="CC0-1.0")
         section = profile(parts, SCHEMA, Raw(sha256="", dvc="", files=()), data, dropped, dict.fromkeys(PARTS, ""))
         assert [section.splits[name].rows for name in PARTS] == [105_475, 28_128, 27_075]
@@ -153,10 +154,10 @@ class TestPublishedFlights:
         assert {check.name for check in section.checks if not check.passed} == {"no two rows of a part are alike"}
 
     def test_no_value_is_outside_of_its_declared_range(self, flights: pd.DataFrame) -> None:
-        ranged = {name: column for name, column in SCHEMA.features.items() if column.ranged}
-        assert len(ranged) > 10
-        for name, column in ranged.items():
-            assert profile_module._outside(flights[name], column) == 0, name
+        rows, _ = prepare(flights, SCHEMA)
+        seen = examine({"all": rows}, SCHEMA)["all"]
+        assert sum(column.ranged for column in SCHEMA.features.values()) > 10
+        assert {name: values.outside for name, values in seen.items() if values.outside} == {}
 
     def test_critical_cases_are_flights_of_before_the_test_rows_as_they_were(self, flights: pd.DataFrame) -> None:
         file = Path(dataset.__file__).parents[1] / "config/critical_cases.csv"

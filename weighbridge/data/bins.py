@@ -1,6 +1,6 @@
 """A feature's distribution as a few shares, short enough for a record: two of them tell whether rows have drifted."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +25,15 @@ def of_numbers(values: pd.Series) -> Bins:
 
     A value that many rows have gets a bin of its own; the greatest value of all is no edge.
     """
-    present = np.sort(values.dropna().to_numpy(np.float64))
+    return of_sorted(_sorted(values))
+
+
+def _sorted(values: pd.Series) -> npt.NDArray[Any]:
+    return np.sort(values.dropna().to_numpy())
+
+
+def of_sorted(present: npt.NDArray[Any]) -> Bins:
+    """Return the same of numbers that are sorted, missing ones left out."""
     count = _count(len(present))
     inner = [present[(i * len(present) - 1) // count] for i in range(1, count)] if len(present) else []
     return Bins(edges=tuple(float(edge) for edge in np.unique(inner) if edge < present[-1]))
@@ -36,10 +44,18 @@ def of_text(values: pd.Series) -> Bins:
 
     Long values are left to the rest: they are notes rather than categories.
     """
-    counts = values.value_counts()
-    ranked = sorted(counts.items(), key=lambda pair: (-int(pair[1]), str(pair[0])))
-    short = [str(value) for value, _ in ranked if len(str(value)) <= _LONGEST_TEXT]
-    return Bins(texts=tuple(short[: _count(len(values))]))
+    return of_counted(values.value_counts(), len(values))
+
+
+def of_counted(counts: pd.Series, rows: int) -> Bins:
+    """Return the same, given how often each value stands in the *rows*."""
+    short = counts[counts.index.str.len() <= _LONGEST_TEXT]
+    return Bins(texts=tuple(str(value) for value in most_frequent(short, _count(rows)).index))
+
+
+def most_frequent(counts: pd.Series, most: int) -> pd.Series:
+    """Return the *most* frequent values and how often they stand there; those alike often by name."""
+    return counts.sort_index().sort_values(ascending=False, kind="stable").head(most)
 
 
 def _count(rows: int) -> int:
@@ -48,14 +64,22 @@ def _count(rows: int) -> int:
 
 def number_counts(values: pd.Series, bins: Bins) -> Counts:
     """Return how many numbers are in each bin [edges + 2]: up to each edge, above the last, and missing."""
-    numbers = values.to_numpy(np.float64)
-    missing = np.isnan(numbers)
-    place = np.searchsorted(np.array(bins.edges, dtype=np.float64), numbers[~missing], side="left")
-    return np.append(np.bincount(place, minlength=len(bins.edges) + 1), missing.sum()).astype(np.int64)
+    present = _sorted(values)
+    return np.append(sorted_counts(present, bins), len(values) - len(present)).astype(np.int64)
+
+
+def sorted_counts(present: npt.NDArray[Any], bins: Bins) -> Counts:
+    """Return how many sorted numbers are in each bin [edges + 1]: up to each edge, and above the last."""
+    upto = np.searchsorted(present, np.array(bins.edges, dtype=np.float64), side="right")
+    return np.diff(np.concatenate([[0], upto, [len(present)]])).astype(np.int64)
 
 
 def text_counts(values: pd.Series, bins: Bins) -> Counts:
     """Return how many texts are in each bin [texts + 1]: each value, and the rest."""
-    counts = values.value_counts()
+    return counted(values.value_counts(), len(values), bins)
+
+
+def counted(counts: pd.Series, rows: int, bins: Bins) -> Counts:
+    """Return the same, given how often each value stands in the *rows*."""
     listed = [int(counts.get(value, 0)) for value in bins.texts]
-    return np.array([*listed, len(values) - sum(listed)], dtype=np.int64)
+    return np.array([*listed, rows - sum(listed)], dtype=np.int64)

@@ -1,114 +1,73 @@
 """The dataset's profile as a page for people: its parts, checks and features, and the values in them."""
 
-from collections.abc import Iterator
+import datetime as dt
+from collections.abc import Iterator, Sequence
 
-import msgspec
-import pandas as pd
+from weighbridge.data.values import Seen, Summary
+from weighbridge.manifest import DataSection, Feature, Split
 
-from weighbridge.data.schema import Schema
-from weighbridge.manifest import DataSection
-
-_FREQUENT = 3
 _SMALL_SHARE = 0.001
 _SHOWN_LETTERS = 40
+_SHOWN_CLASSES = 12
 _NONE = "-"
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
-class Summary(msgspec.Struct, frozen=True, kw_only=True):
-    """One feature's values in one part.
-
-    Attributes:
-        missing_share: share of rows without a value.
-        distinct: number of different values.
-        low: smallest value; ``None`` for text and where all are missing, as are *mean* and *high*.
-        mean: mean value.
-        high: largest value.
-        frequent: the most frequent values of a text feature with their shares of all rows, most frequent first.
-    """
-
-    missing_share: float
-    distinct: int
-    low: float | None = None
-    mean: float | None = None
-    high: float | None = None
-    frequent: tuple[tuple[str, float], ...] = ()
-
-
-Statistics = dict[str, dict[str, Summary]]
-"""Summaries by part, then by feature."""
-
-
-def statistics(parts: dict[str, pd.DataFrame], schema: Schema) -> Statistics:
-    """Return a summary of each feature in each part of the prepared rows."""
-    return {
-        part_name: {
-            name: _string_summary(part[name]) if column.type == "string" else _number_summary(part[name])
-            for name, column in schema.features.items()
-        }
-        for part_name, part in parts.items()
-    }
-
-
-def _number_summary(values: pd.Series) -> Summary:
-    present = values.dropna().astype("float64")
-    share = 1 - len(present) / max(len(values), 1)
-    if present.empty:
-        return Summary(missing_share=share, distinct=0)
-    return Summary(
-        missing_share=share,
-        distinct=int(present.nunique()),
-        low=float(present.min()),
-        mean=float(present.mean()),
-        high=float(present.max()),
-    )
-
-
-def _string_summary(values: pd.Series) -> Summary:
-    counts = values[values != ""].value_counts()
-    ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
-    return Summary(
-        missing_share=1 - int(counts.sum()) / max(len(values), 1),
-        distinct=len(counts),
-        frequent=tuple((str(value), float(count / len(values))) for value, count in ranked[:_FREQUENT]),
-    )
-
-
-def markdown(section: DataSection, summaries: Statistics) -> str:
+def markdown(section: DataSection, seen: Seen, changes: Sequence[str] = ()) -> str:
     """Return the dataset's profile as a Markdown page for people.
 
     Args:
         section: the manifest's section on the data.
-        summaries: what :func:`statistics` returned of the same parts.
+        seen: what :func:`weighbridge.data.values.examine` returned of the same parts.
+        changes: how the columns that were loaded differ from those of last time.
     """
+    times = {feature.name for feature in section.features if feature.type == "time"}
     blocks = [
         "# Dataset profile",
-        _about(section),
+        _about(section, changes),
         "## Parts",
         f"Rows are divided {section.split_rule}.",
-        _table(("part", "rows", "groups", "first (UTC)", "last (UTC)", f"{section.target} = 1"), _part_rows(section)),
+        _table(("part", "rows", "groups", "first (UTC)", "last (UTC)", _target_head(section)), _part_rows(section)),
         "## Checks",
         _table(("check", "held", "found"), _check_rows(section)),
         "## Features",
         "Known: hours before the prediction from which the value is there. Missing: share of the training rows.",
         _table(("feature", "meaning", "type", "unit", "known", "missing"), _feature_rows(section)),
-        *(block for part, features in summaries.items() for block in _part_blocks(part, features)),
+        *(
+            block
+            for part, features in seen.items()
+            for block in _part_blocks(part, {name: values.summary for name, values in features.items()}, times)
+        ),
     ]
     return "\n\n".join(blocks) + "\n"
 
 
-def _about(section: DataSection) -> str:
+def _about(section: DataSection, changes: Sequence[str]) -> str:
     size = sum(file.bytes for file in section.raw.files)
     lines = [
         ("Source", section.source),
         ("Licence", section.licence),
         ("Version", f"`{section.raw.sha256}` (SHA-256; {len(section.raw.files)} files, {size / 1e6:.1f} MB)"),
-        ("Target", f"`{section.target}`: 0 is {section.labels[0]}, 1 is {section.labels[1]}"),
+        ("Target", f"`{section.target}`: {_target(section)}"),
         (
             "Rows",
             f"{section.rows:,} in the parts; {section.dropped_rows:,} of the table had no target and were left out",
         ),
+        *([("Columns loaded", "; ".join(changes))] if changes else []),
     ]
     return "\n".join(f"- {name}: {_cell(text)}" for name, text in lines)
+
+
+def _target(section: DataSection) -> str:
+    if not section.labels:
+        return "a number" + (f", in {section.target_unit}" if section.target_unit else "")
+    return ", ".join(f"{number} is {label}" for number, label in enumerate(section.labels))
+
+
+def _target_head(section: DataSection) -> str:
+    if section.task == "binary":
+        return f"{section.target} = 1"
+    return f"{section.target}, mean ± deviation" if section.task == "regression" else section.target
 
 
 def _part_rows(section: DataSection) -> list[tuple[str, ...]]:
@@ -119,10 +78,20 @@ def _part_rows(section: DataSection) -> list[tuple[str, ...]]:
             _NONE if split.groups is None else f"{split.groups:,}",
             _minute(split.first),
             _minute(split.last),
-            _percent(split.target_rate),
+            _target_of(split),
         )
         for name, split in section.splits.items()
     ]
+
+
+def _target_of(split: Split) -> str:
+    if split.target_rate is not None:
+        return _percent(split.target_rate)
+    if split.target_mean is not None and split.target_deviation is not None:
+        return f"{split.target_mean:,.5g} ± {split.target_deviation:,.5g}"
+    shown = [f"{_shown(label)} {_percent(share)}" for label, share in split.target_shares.items()]
+    rest = [f"{len(shown) - _SHOWN_CLASSES} more"] if len(shown) > _SHOWN_CLASSES else []
+    return ", ".join([*shown[:_SHOWN_CLASSES], *rest])
 
 
 def _minute(moment: str | None) -> str:
@@ -138,7 +107,7 @@ def _feature_rows(section: DataSection) -> list[tuple[str, ...]]:
         (
             f"`{feature.name}`",
             feature.description,
-            feature.type,
+            _type(feature),
             feature.unit,
             f"{feature.known_hours_before:g} h",
             _percent(feature.missing_share),
@@ -147,14 +116,24 @@ def _feature_rows(section: DataSection) -> list[tuple[str, ...]]:
     ]
 
 
-def _part_blocks(part: str, features: dict[str, Summary]) -> Iterator[str]:
+def _type(feature: Feature) -> str:
+    shape = " by ".join(map(str, feature.shape))
+    return f"{feature.type}, {shape}" if shape else feature.type
+
+
+def _part_blocks(part: str, features: dict[str, Summary], times: set[str]) -> Iterator[str]:
     yield f"## Values in {part}"
     numbers = {name: summary for name, summary in features.items() if summary.low is not None}
     if numbers:
         yield _table(
             ("number", "least", "mean", "most", "distinct", "missing"),
             [
-                (f"`{name}`", *_range(summary), f"{summary.distinct:,}", _percent(summary.missing_share))
+                (
+                    f"`{name}`",
+                    *_range(summary, time=name in times),
+                    f"{summary.distinct:,}" if summary.distinct else _NONE,
+                    _percent(summary.missing_share),
+                )
                 for name, summary in numbers.items()
             ],
         )
@@ -169,8 +148,17 @@ def _part_blocks(part: str, features: dict[str, Summary]) -> Iterator[str]:
         )
 
 
-def _range(summary: Summary) -> tuple[str, ...]:
-    return tuple(f"{value:,.5g}" for value in (summary.low, summary.mean, summary.high) if value is not None)
+def _range(summary: Summary, *, time: bool) -> tuple[str, ...]:
+    found = [value for value in (summary.low, summary.mean, summary.high) if value is not None]
+    return tuple(_day(value) if time else f"{value:,.5g}" for value in found)
+
+
+def _day(days: float) -> str:
+    """Return a number of days since 1970 as a day."""
+    try:
+        return (_EPOCH + dt.timedelta(days=days)).date().isoformat()
+    except OverflowError:  # further than the calendar goes
+        return f"{days:,.5g} days"
 
 
 def _frequent(summary: Summary) -> str:

@@ -1,16 +1,21 @@
 """What can be wrong with a table: every problem as a sentence, so that all are told at once."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import msgspec
 import numpy as np
 import pandas as pd
 
-from weighbridge.data import columns
 from weighbridge.data.schema import Column, Schema
+from weighbridge.data.values import Part, Seen
 from weighbridge.errors import DataError
 
 _EXAMPLES = 3
+_EXPECTED = {
+    "binary": "both classes are needed",
+    "multiclass": "several classes are needed",
+    "regression": "different numbers are needed",
+}
 _SOME_ROLE = "id, time, group or weight"
 _LIMITED = {"number", "array"}
 
@@ -113,21 +118,36 @@ def repeated(ids: pd.Series) -> Iterator[str]:
         yield f"{of(len(again), ids)} repeat an earlier one, e.g. {examples(again)}"
 
 
-def of_parts(parts: dict[str, pd.DataFrame], schema: Schema) -> Iterator[str]:
+def of_parts(parts: Mapping[str, Part], schema: Schema, seen: Seen) -> Iterator[str]:
     """Yield why prepared parts, train first, can't be trained on or weighed with."""
-    for name, part in parts.items():
-        if part.empty:
-            yield f"{name}: no rows; set other days in data.split"
-        elif (part[schema.target] == part[schema.target].iloc[0]).all():
-            yield (
-                f"{name}: the target {schema.target!r} is {part[schema.target].iloc[0]} in all {len(part)} rows; "
-                "both classes are needed, set other days in data.split"
+    for number, (name, part) in enumerate(parts.items()):
+        if not len(part):
+            yield f"{name}: no rows; set another share or other days in data.split"
+        else:
+            yield from (
+                f"{name}: {problem}" for problem in _target_problems(part[schema.target], schema, first=not number)
             )
     first, train = next(iter(parts.items()))
-    for name in schema.features:
-        if len(train) and columns.missing(train[name]).all():
+    for name, values in seen[first].items():
+        if len(train) and values.missing == len(train):
             yield f"feature {name!r}: missing in all {len(train)} rows of {first}; leave it out of the schema"
-    yield from (f"id {schema.id!r}: {problem}" for problem in repeated(pd.concat(p[schema.id] for p in parts.values())))
+
+
+def _target_problems(target: pd.Series, schema: Schema, *, first: bool) -> Iterator[str]:
+    different = target.unique()
+    if len(different) == 1:
+        shown = f"{different[0]:g}"
+        yield (
+            f"the target {schema.target!r} is {shown} in all {len(target)} rows; "
+            f"{_EXPECTED[schema.task]}, set another share or other days in data.split"
+        )
+    elif first and schema.task == "multiclass":
+        lacking = [label for number, label in enumerate(schema.labels) if number not in set(different)]
+        if lacking:
+            yield (
+                f"no row is {' or '.join(map(repr, lacking))} ({schema.target!r}); each class needs rows to learn "
+                "from: set another share or other days in data.split, or leave the label out"
+            )
 
 
 def kind(values: pd.Series) -> str:

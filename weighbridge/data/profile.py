@@ -6,24 +6,22 @@ alike, a group in two parts) is recorded as a check that didn't hold. The same f
 """
 
 import itertools
-from collections import Counter
-from collections.abc import Iterator
-from typing import Any, cast
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from weighbridge import manifest, settings
-from weighbridge.data import bins, columns, problems
+from weighbridge.data import problems
+from weighbridge.data.batches import Columns
 from weighbridge.data.canonical import canonical
-from weighbridge.data.page import Statistics, Summary, markdown, statistics
 from weighbridge.data.schema import Column, Schema
 from weighbridge.data.split import rule_in_words
+from weighbridge.data.values import Part, Seen, Values, batches, examine
 
-__all__ = ["Parts", "Statistics", "Summary", "markdown", "prepare", "profile", "statistics"]
-
-Parts = dict[str, pd.DataFrame]
+Parts = Mapping[str, Part]
 """Prepared rows by the name of their part, in order of time: train first."""
 
 
@@ -52,6 +50,8 @@ def profile(  # noqa: PLR0913, PLR0917 - each is a fact of its own
     data: settings.Data,
     dropped: int,
     digests: dict[str, str],
+    loaded: Columns | None = None,
+    seen: Seen | None = None,
 ) -> manifest.DataSection:
     """Return the manifest's section on the data.
 
@@ -62,15 +62,18 @@ def profile(  # noqa: PLR0913, PLR0917 - each is a fact of its own
         data: the settings that led here.
         dropped: rows left out because their target is missing.
         digests: SHA-256 of each part's file.
+        loaded: the columns that were loaded, where they are known.
+        seen: what is in the features, where it was looked at already.
 
     Raises:
-        DataError: listing every part that is empty or holds one class, every feature without a training value,
-            and every id that stands in two parts.
+        DataError: listing every part that is empty, holds one class or lacks one to learn from, and every feature
+            without a training value.
     """
-    found = list(problems.of_parts(parts, schema))
+    seen = examine(parts, schema) if seen is None else seen
+    found = list(problems.of_parts(parts, schema, seen))
     if found:
         raise problems.refusal(found)
-    train = next(iter(parts.values()))
+    rows, train = len(next(iter(parts.values()))), next(iter(seen.values()))
     return manifest.DataSection(
         raw=raw,
         source=data.source,
@@ -81,47 +84,64 @@ def profile(  # noqa: PLR0913, PLR0917 - each is a fact of its own
         labels=tuple(schema.labels),
         split_rule=rule_in_words(data.split, schema),
         splits={name: _split(part, schema, digests[name]) for name, part in parts.items()},
-        features=tuple(_feature(name, column, train[name]) for name, column in schema.features.items()),
-        checks=tuple(_checks(parts, schema)),
+        features=tuple(_feature(name, column, train[name], rows) for name, column in schema.features.items()),
+        checks=tuple(_checks(parts, schema, data.split, seen)),
         id=schema.id,
-        time=schema.time,
+        time=schema.time or "",
         group=schema.group or "",
+        task=schema.task,
+        weight=schema.weight or "",
+        target_unit=schema.unit,
+        folds=data.split.folds if isinstance(data.split, settings.FoldSplit) else 0,
+        loaded=loaded or {},
     )
 
 
-def _split(part: pd.DataFrame, schema: Schema, digest: str) -> manifest.Split:
+def _split(part: Part, schema: Schema, digest: str) -> manifest.Split:
+    first, last = _span(part, schema.time)
+    target = part[schema.target].to_numpy()
+    classes = np.bincount(target, minlength=len(schema.labels)) / len(target) if schema.labels else np.empty(0)
     return manifest.Split(
         rows=len(part),
         groups=None if schema.group is None else int(part[schema.group].nunique()),
-        first=_moment(part[schema.time].min()),
-        last=_moment(part[schema.time].max()),
-        target_rate=float(part[schema.target].mean()),
+        first=first,
+        last=last,
+        target_rate=float(classes[1]) if schema.task == "binary" else None,
         sha256=digest,
+        target_shares={label: float(share) for label, share in zip(schema.labels, classes, strict=True)},
+        target_mean=None if schema.labels else float(target.mean()),
+        target_deviation=None if schema.labels else float(target.std()),
     )
+
+
+def _span(part: Part, time: str | None) -> tuple[str, str] | tuple[None, None]:
+    """Return when the first and the last row are."""
+    if time is None:
+        return None, None
+    times = part[time]
+    return _moment(times.min()), _moment(times.max())
 
 
 def _moment(time: pd.Timestamp) -> str:
     return str(time.strftime("%Y-%m-%dT%H:%M:%SZ"))
 
 
-def _feature(name: str, column: Column, train: pd.Series) -> manifest.Feature:
-    text = column.type == "string"
-    found = bins.of_text(train) if text else bins.of_numbers(train)
-    counts = bins.text_counts(train, found) if text else bins.number_counts(train, found)
+def _feature(name: str, column: Column, train: Values, rows: int) -> manifest.Feature:
     return manifest.Feature(
         name=name,
         type=column.type,
         unit=column.unit,
         known_hours_before=float(column.known),
-        missing_share=float(columns.missing(train).mean()),
+        missing_share=train.missing / rows,
         description=column.description,
-        edges=found.edges,
-        values=found.texts,
-        shares=tuple(float(count) / len(train) for count in counts),
+        edges=train.bins.edges,
+        values=train.bins.texts,
+        shares=tuple(float(count) / rows for count in train.counts),
+        shape=column.shape,
     )
 
 
-def _checks(parts: Parts, schema: Schema) -> Iterator[manifest.Check]:
+def _checks(parts: Parts, schema: Schema, split: settings.Split, seen: Seen) -> Iterator[manifest.Check]:
     """Yield what was checked: the first three hold, or nothing had come this far."""
     rows = sum(map(len, parts.values()))
     soonest = min(schema.features, key=lambda name: schema.features[name].known)
@@ -131,7 +151,7 @@ def _checks(parts: Parts, schema: Schema) -> Iterator[manifest.Check]:
         "finite",
         "values are finite",
         held=True,
-        found=f"{len(schema.numbers)} numeric features without infinite values",
+        found=f"{len(schema.numbers) + len(schema.arrays)} numeric features without infinite values",
     )
     yield _check(
         "known_in_time",
@@ -139,46 +159,48 @@ def _checks(parts: Parts, schema: Schema) -> Iterator[manifest.Check]:
         held=True,
         found=f"{len(schema.features)} features, the last known {hours:g} hours before ({soonest})",
     )
-    yield _in_order(parts, schema)
+    if schema.time is not None:
+        yield _in_order(parts, schema.time, split)
     if schema.group is not None:
         yield _groups_apart(parts, schema.group)
     yield from _repetitions(parts, schema)
-    yield _gaps_known(parts, schema)
-    yield _in_range(parts, schema)
+    yield _gaps_known(schema, seen)
+    yield _in_range(parts, schema, seen)
 
 
 def _check(key: str, name: str, *, held: bool, found: str) -> manifest.Check:
     return manifest.Check(name=name, passed=held, found=found, key=key)
 
 
-def _in_order(parts: Parts, schema: Schema) -> manifest.Check:
-    spans = [(name, part[schema.time].min(), part[schema.time].max()) for name, part in parts.items()]
+def _in_order(parts: Parts, time: str, split: settings.Split) -> manifest.Check:
+    name = "each part is older than the next"
+    if not isinstance(split, settings.TimeSplit):
+        return _check("time_order", name, held=True, found="not applicable, rows aren't divided by time")
+    spans = [(part_name, part[time].min(), part[time].max()) for part_name, part in parts.items()]
     pairs = list(itertools.pairwise(spans))
     found = "; ".join(
         f"{before} ends {_moment(last)}, {after} begins {_moment(first)}"
         for (before, _, last), (after, first, _) in pairs
     )
-    return _check(
-        "time_order", "each part is older than the next", held=all(a[2] < b[1] for a, b in pairs), found=found
-    )
+    return _check("time_order", name, held=all(a[2] < b[1] for a, b in pairs), found=found)
 
 
 def _groups_apart(parts: Parts, group: str) -> manifest.Check:
-    parts_of = Counter(name for part in parts.values() for name in part[group].unique())
-    shared = sum(count > 1 for count in parts_of.values())
+    names = pd.concat([part[group].drop_duplicates() for part in parts.values()])
+    shared = int(names[names.duplicated()].nunique())
     return _check(
         "groups_apart",
         "no group stands in two parts",
         held=shared == 0,
-        found=f"{shared} of {len(parts_of)} groups ({group!r}) in several parts",
+        found=f"{shared} of {names.nunique()} groups ({group!r}) in several parts",
     )
 
 
 def _repetitions(parts: Parts, schema: Schema) -> Iterator[manifest.Check]:
     """Compare rows by the hash of their features, 64 bits wide."""
-    hashes = [_row_hashes(part[list(schema.features)]) for part in parts.values()]
-    within = sum(len(part) - len(np.unique(part)) for part in hashes)
-    across = sum(int(np.isin(part, np.concatenate(hashes[:i])).sum()) for i, part in enumerate(hashes) if i)
+    hashes = [_row_hashes(part, schema) for part in parts.values()]
+    within = sum(int(np.count_nonzero(part[1:] == part[:-1])) for part in hashes)
+    across = sum(_known(part, hashes[:i]) for i, part in enumerate(hashes) if i)
     rows, later = sum(map(len, hashes)), sum(map(len, hashes[1:]))
     yield _check(
         "no_repeats",
@@ -194,17 +216,28 @@ def _repetitions(parts: Parts, schema: Schema) -> Iterator[manifest.Check]:
     )
 
 
-def _row_hashes(features: pd.DataFrame) -> npt.NDArray[np.uint64]:
-    return cast("npt.NDArray[np.uint64]", pd.util.hash_pandas_object(features, index=False).to_numpy())
+def _row_hashes(part: Part, schema: Schema) -> npt.NDArray[np.uint64]:
+    """Return a hash of each row's features, sorted."""
+    found = [np.empty(0, np.uint64)]
+    for batch in batches(part, list(schema.features)):
+        arrays = {name: [row.tobytes() for row in batch[name]] for name in schema.arrays}
+        hashed = pd.util.hash_pandas_object(batch.assign(**arrays), index=False)
+        found.append(hashed.to_numpy())
+    return np.sort(np.concatenate(found))
 
 
-def _gaps_known(parts: Parts, schema: Schema) -> manifest.Check:
-    train, *others = parts.values()
-    new = [
-        name
-        for name in schema.features
-        if not columns.missing(train[name]).any() and any(columns.missing(part[name]).any() for part in others)
-    ]
+def _known(hashes: npt.NDArray[np.uint64], earlier: list[npt.NDArray[np.uint64]]) -> int:
+    """Return how many sorted *hashes* are among those of an *earlier* part, sorted as well."""
+    known = np.zeros(len(hashes), dtype=bool)
+    for other in earlier:
+        place = np.minimum(np.searchsorted(other, hashes), len(other) - 1)
+        known |= other[place] == hashes
+    return int(known.sum())
+
+
+def _gaps_known(schema: Schema, seen: Seen) -> manifest.Check:
+    train, *others = seen.values()
+    new = [name for name in schema.features if not train[name].missing and any(part[name].missing for part in others)]
     return _check(
         "gaps_known",
         "features missing later were missing in training",
@@ -213,24 +246,15 @@ def _gaps_known(parts: Parts, schema: Schema) -> manifest.Check:
     )
 
 
-def _in_range(parts: Parts, schema: Schema) -> manifest.Check:
+def _in_range(parts: Parts, schema: Schema, seen: Seen) -> manifest.Check:
     ranged = {name: column for name, column in schema.features.items() if column.ranged}
-    outside = {name: sum(_outside(part[name], column) for part in parts.values()) for name, column in ranged.items()}
+    outside = {name: sum(part[name].outside for part in seen.values()) for name in ranged}
     rows = sum(map(len, parts.values()))
     wrong = [
         f"{name}: {count} of {rows} rows are not {_allowed(ranged[name])}" for name, count in outside.items() if count
     ]
     held = f"{len(ranged)} of {len(schema.features)} features declare what may be found in them, and hold nothing else"
     return _check("ranges", "values are within their declared ranges", held=not wrong, found="; ".join(wrong) or held)
-
-
-def _outside(values: pd.Series, column: Column) -> int:
-    """Return how many values are outside of what *column* declares; limits are rounded as the values are."""
-    if column.type == "string":
-        return int((~values.isin([*column.values, ""])).sum())  # noqa: PD011 - the schema's
-    low = -np.inf if column.minimum is None else np.float32(column.minimum)
-    high = np.inf if column.maximum is None else np.float32(column.maximum)
-    return int(((values < low) | (values > high)).sum())
 
 
 def _allowed(column: Column) -> str:

@@ -72,6 +72,12 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return "binary" if len(self.labels) == 2 else "multiclass"  # noqa: PLR2004 - binary
 
     @property
+    def columns(self) -> list[str]:
+        """Names of all columns that it declares, in the order of canonical tables."""
+        roles = (self.id, self.time, self.group, *self.features, self.weight, self.target)
+        return [name for name in roles if name is not None]
+
+    @property
     def numbers(self) -> list[str]:
         """Names of the features that models see as numbers, in order."""
         return self._of_kind("number")

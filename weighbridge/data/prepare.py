@@ -1,0 +1,130 @@
+"""From what ``load`` returned to the parts on disk, in bounded memory: one way for a table and for many batches.
+
+Each batch becomes canonical and goes into a sorted run on disk; parts are assigned by the columns that the split
+needs, over all rows; then the runs are merged and each row goes to its part's file. So memory holds a batch, a few
+numbers for each row, and a range of rows being merged, and the files don't depend on how the rows came.
+"""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+
+from weighbridge import paths, settings
+from weighbridge.data import parts, problems, split, tables
+from weighbridge.data.batches import Batches
+from weighbridge.data.canonical import canonical
+from weighbridge.data.order import Runs
+from weighbridge.data.schema import Schema
+from weighbridge.errors import DataError
+
+
+class Prepared(NamedTuple):
+    """What became of the rows: *parts* by name, and how many were *dropped* for want of a target."""
+
+    parts: dict[str, parts.Part]
+    dropped: int
+
+
+def prepare(batches: Batches, schema: Schema, rule: settings.Split, targets: dict[str, Path]) -> Prepared:
+    """Write the parts to *targets*, each sorted by time and id (by id where there is no time).
+
+    Args:
+        batches: what ``load`` returned.
+        schema: what its columns mean.
+        rule: how rows are divided.
+        targets: the file of each part, by its name.
+
+    Raises:
+        DataError: listing every problem of the first batch that has one, or of all rows together.
+        SettingsError: where the split can't be.
+    """
+    needed = split.needed(schema, rule)
+    beside = next(iter(targets.values())).parent
+    beside.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=beside, prefix=paths.TEMPORARY) as folder:
+        rows = _Rows(Path(folder), schema, needed)
+        for batch in batches:
+            rows.add(batch, batches)
+        rows.check()
+        keys = pa.concat_tables(rows.runs.columns(needed)).to_pandas()
+        codes = split.assign(keys, schema, rule)
+        folds = split.folds(keys, schema, rule) if isinstance(rule, settings.FoldSplit) else None
+        del keys
+        kept = rows.written()
+        schemas = dict.fromkeys(targets, kept)
+        if folds is not None:
+            schemas[split.PARTS[0]] = kept.append(pa.field(tables.FOLD, pa.int8()))
+        with parts.writers(targets, schemas) as writers:
+            for merged in rows.runs.merged(kept.names):
+                for code, name in enumerate(split.PARTS):
+                    chosen = codes[merged.positions] == code
+                    found = merged.rows if chosen.all() else merged.rows.filter(pa.array(chosen))
+                    if tables.FOLD in schemas[name].names and folds is not None:
+                        found = found.append_column(tables.FOLD, pa.array(folds[merged.positions][chosen]))
+                    writers[name].add(found)
+    return Prepared({name: parts.Part(path) for name, path in targets.items()}, rows.dropped)
+
+
+class _Rows:
+    """Canonical rows on their way to the disk, and what must be known of all of them."""
+
+    def __init__(self, folder: Path, schema: Schema, needed: list[str]) -> None:
+        self.runs = Runs(folder, [name for name in (schema.time, schema.id) if name is not None])
+        self.dropped = 0
+        self._schema = schema
+        self._extra = [name for name in needed if name not in schema.columns]
+        self._ids: list[npt.NDArray[np.uint64]] = []
+        self._written: pa.Schema | None = None
+
+    def add(self, batch: Any, batches: Batches) -> None:
+        """Make a batch canonical, and put it on disk."""
+        try:
+            rows, dropped = canonical(batch, self._schema, self._extra)
+        except DataError as problem:
+            if batches.rows == len(batch):
+                raise
+            first = batches.rows - len(batch) + 1
+            raise DataError(f"{problem}\nfound in rows {first} to {batches.rows} of what load returned") from None
+        self.dropped += dropped
+        self._ids.append(_hashes(rows[self._schema.id]))
+        table = tables.to_arrow(rows, self._schema)
+        self._written = table.schema
+        self.runs.add(table)
+
+    def check(self) -> None:
+        """Take note that all rows came.
+
+        Raises:
+            DataError: where there are none, or ids stand in several rows.
+        """
+        self.runs.close()
+        found = list(problems.of_total(sum(map(len, self._ids)), self.dropped, self._schema))
+        found += [f"id {self._schema.id!r}: {problem}" for problem in self._repeated()]
+        if found:
+            raise problems.refusal(found)
+
+    def _repeated(self) -> Iterator[str]:
+        """Compare ids by a hash of 64 bits, and those whose hash isn't unique as they are."""
+        hashes = np.sort(np.concatenate([np.empty(0, np.uint64), *self._ids]))
+        suspect = hashes[1:][hashes[1:] == hashes[:-1]]
+        if not len(suspect):
+            return
+        ids = [rows[self._schema.id].to_pandas() for rows in self.runs.columns([self._schema.id])]
+        same = pd.concat([each[np.isin(_hashes(each), suspect)] for each in ids])
+        again = same[same.duplicated()]
+        if len(again):
+            yield f"{len(again)} of {len(hashes)} rows repeat an earlier one, e.g. {problems.examples(again)}"
+
+    def written(self) -> pa.Schema:
+        """Return the columns and types of the parts."""
+        return pa.schema([field for field in self._written or () if field.name in self._schema.columns])
+
+
+def _hashes(ids: pd.Series) -> npt.NDArray[np.uint64]:
+    return cast("npt.NDArray[np.uint64]", pd.util.hash_array(ids.to_numpy(object), categorize=False))

@@ -1,0 +1,145 @@
+"""What is in each feature of each part: gaps, range, frequent values and bins, one column in memory at a time."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+import msgspec
+import numpy as np
+import pandas as pd
+
+from weighbridge.data import bins, columns
+from weighbridge.data.schema import Column, Schema
+
+_FREQUENT = 3
+
+
+class Part(Protocol):
+    """Prepared rows as they are looked at: a data frame, or a file of :mod:`weighbridge.data.parts`."""
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+
+    def __getitem__(self, name: str) -> pd.Series:
+        """Return one column."""
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """One feature's values in one part, for people.
+
+    Attributes:
+        missing_share: share of rows without a value.
+        distinct: number of different values; 0 for arrays, whose values aren't counted.
+        low: smallest value; ``None`` for text and where all are missing, as are *mean* and *high*.
+        mean: mean value.
+        high: largest value.
+        frequent: the most frequent values of a text feature with their shares of all rows, most frequent first.
+    """
+
+    missing_share: float
+    distinct: int
+    low: float | None = None
+    mean: float | None = None
+    high: float | None = None
+    frequent: tuple[tuple[str, float], ...] = ()
+
+
+class Values(NamedTuple):
+    """One feature's values in one part.
+
+    Attributes:
+        summary: the same for people.
+        missing: rows without a value.
+        outside: rows with a value that the schema doesn't allow.
+        bins: bins of about equal count; without any for arrays.
+        counts: rows in each of them.
+    """
+
+    summary: Summary
+    missing: int
+    outside: int
+    bins: bins.Bins
+    counts: tuple[int, ...]
+
+
+Seen = dict[str, dict[str, Values]]
+"""What was seen, by part, then by feature."""
+
+
+def examine(parts: Mapping[str, Part], schema: Schema) -> Seen:
+    """Return what is in each feature of each part."""
+    return {
+        part_name: {name: _values(part, name, column) for name, column in schema.features.items()}
+        for part_name, part in parts.items()
+    }
+
+
+def batches(part: Part, names: Sequence[str]) -> Iterator[pd.DataFrame]:
+    """Yield these columns of all rows: of a file in batches, of a data frame at once."""
+    if isinstance(part, pd.DataFrame):
+        yield part[list(names)]
+    else:
+        yield from part.batches(names)  # type: ignore[attr-defined]
+
+
+def _values(part: Part, name: str, column: Column) -> Values:
+    if column.kind == "array":
+        return _of_arrays(part, name, column)
+    values = part[name]
+    return _of_text(values, column) if column.kind == "string" else _of_numbers(values, column)
+
+
+def _of_numbers(values: pd.Series, column: Column) -> Values:
+    ordered = np.sort(values.to_numpy())  # NaN comes last
+    present = ordered[: len(ordered) - int(np.isnan(ordered).sum())]
+    missing = len(ordered) - len(present)
+    found = bins.of_sorted(present)
+    # Limits are rounded as the values are.
+    below = 0 if column.minimum is None else np.searchsorted(present, np.float32(column.minimum), side="left")
+    upto = len(present)
+    if column.maximum is not None:
+        upto = int(np.searchsorted(present, np.float32(column.maximum), side="right"))
+    share = missing / max(len(ordered), 1)
+    summary = Summary(missing_share=share, distinct=0)
+    if len(present):
+        summary = Summary(
+            missing_share=share,
+            distinct=1 + int(np.count_nonzero(present[1:] != present[:-1])),
+            low=float(present[0]),
+            mean=float(present.mean(dtype=np.float64)),
+            high=float(present[-1]),
+        )
+    counts = (*bins.sorted_counts(present, found).tolist(), missing)
+    return Values(summary, missing, int(below) + len(present) - upto, found, counts)
+
+
+def _of_text(values: pd.Series, column: Column) -> Values:
+    counts = values.value_counts()
+    missing = int(counts.get("", 0))
+    ranked = bins.most_frequent(counts[counts.index != ""], _FREQUENT)
+    found = bins.of_counted(counts, len(values))
+    rows = max(len(values), 1)
+    outside = int(counts[~counts.index.isin([*column.values, ""])].sum()) if column.ranged else 0  # noqa: PD011 - the schema's
+    summary = Summary(
+        missing_share=missing / rows,
+        distinct=len(counts) - ("" in counts.index),
+        frequent=tuple((str(value), int(count) / rows) for value, count in ranked.items()),
+    )
+    return Values(summary, missing, outside, found, tuple(bins.counted(counts, len(values), found).tolist()))
+
+
+def _of_arrays(part: Part, name: str, column: Column) -> Values:
+    low, high = np.inf, -np.inf
+    total, size, outside = 0.0, 0, 0
+    for batch in batches(part, [name]):
+        if not len(batch):
+            continue
+        rows = columns.stacked(batch[name], (-1,))
+        low, high = min(low, float(rows.min())), max(high, float(rows.max()))
+        total, size = total + float(rows.sum(dtype=np.float64)), size + rows.size
+        least = -np.inf if column.minimum is None else np.float32(column.minimum)
+        most = np.inf if column.maximum is None else np.float32(column.maximum)
+        outside += int(((rows < least) | (rows > most)).any(axis=1).sum())
+    summary = Summary(missing_share=0.0, distinct=0)
+    if size:
+        summary = Summary(missing_share=0.0, distinct=0, low=low, mean=total / size, high=high)
+    return Values(summary, 0, outside, bins.Bins(), ())
