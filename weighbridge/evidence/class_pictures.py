@@ -1,7 +1,7 @@
 """Pictures of several classes: each against the rest, who is taken for whom, and what a call is worth."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -21,6 +21,7 @@ from weighbridge.evidence.page import (
     STEPS,
     TEXT,
     VERMILION,
+    Page,
     Sheet,
     fitted,
     notice,
@@ -37,6 +38,8 @@ _MOST_CELLS = 30  # classes whose matrix people can read
 _MOST_PAIRS = 25
 _MOST_CURVES = 10
 _FEW_CURVES = 5  # of more classes than that, the lowest
+_WIDEST = 5.6  # inches of a matrix whose columns are as wide as their names
+_SIDE = 4.9  # inches of the ROC curves' square
 _LABEL = 20  # characters of a class's name
 # Told apart by colour and, beyond five, by dashes; blue and grey are this model's mean and the last release's.
 _LINES = [(colour, dash) for dash in ("-", (0, (3, 1.5))) for colour in (VERMILION, GREEN, AMBER, PURPLE, INK)]
@@ -63,23 +66,28 @@ def roc(scene: Scene) -> Figure:
         body=5.4,
         width=9.2,
     )
-    axes = page.axes(MARGIN + 0.6, page.width - MARGIN - 0.6 - 4.9, bottom=0.5)
+    axes = page.axes(MARGIN + 0.6, page.width - MARGIN - 0.6 - _SIDE, bottom=0.5)
     axes.plot([0, 1], [0, 1], color=FAINT, lw=1, ls=(0, (1, 2)), label="chance 0.500")
     if last:
         before = f"{scene.release or 'last release'}, mean {_before(scene, rates, last)}"
         axes.plot(rates, last, color=GREY, lw=2.2, label=before)
     for curve, (colour, dash) in reversed(list(zip(shown, _LINES, strict=False))):
-        axes.plot(curve.x, curve.y, color=colour, lw=1.3, ls=dash, label=f"{curve.name} {_was(curve)}")
+        axes.plot(curve.x, curve.y, color=colour, lw=1.3, ls=dash, label=_named(page, curve))
     own = f"{short(scene.packaged.name, 16)}, mean {area}"
     axes.plot(rates, mean, color=BLUE, lw=2.8, alpha=0.85, label=own)
     name_axes(page, axes, "share of all others called the class (false positive rate)",
               "share of the class called so (true positive rate)")  # fmt: skip
     unit_square(axes)
     handles, names = axes.get_legend_handles_labels()
-    room = page.width - MARGIN - (MARGIN + 0.6 + 4.9) - 0.75
-    axes.legend(handles[::-1], [fitted(page.figure, name, 9, room) for name in names[::-1]], loc="upper left",
+    axes.legend(handles[::-1], names[::-1], loc="upper left",
                 bbox_to_anchor=(1.02, 1.0), handlelength=1.8, borderaxespad=0.0, labelcolor=INK)  # fmt: skip
     return page.figure
+
+
+def _named(page: Page, curve: "_Curve") -> str:
+    """Return a class's name, shortened where the legend has no room for it, and its area."""
+    room = page.width - 2 * MARGIN - 0.6 - _SIDE - 0.75 - text_width(page.figure, [f"“” {_was(curve)}"], 9)
+    return f"“{fitted(page.figure, curve.name, 9, room)}” {_was(curve)}"
 
 
 class _Curve(NamedTuple):
@@ -124,6 +132,7 @@ def calibration(scene: Scene) -> Figure:
         "agree.",
         x="probability of the called class (mean of the bin)",
         y="share decided rightly (observed)",
+        from_0=False,
     )
 
 
@@ -181,49 +190,60 @@ def _finding(counts: _Counts) -> str:
 
 def _matrix(scene: Scene, counts: _Counts) -> Figure:
     classes = len(counts.names)
-    side = max(0.32, min(0.62, 5.4 / classes))
+    height = max(0.32, min(0.62, 5.4 / classes))
     names = [short(name, _LABEL) for name in counts.names]
-    size = min(9.5, 26 * side)
-    probe = titled("", "", "", body=1).figure
-    left = text_width(probe, names, size) + 0.15
-    heads = text_width(probe, names, size)
-    upright = heads > side - 0.06
-    above = (heads if upright else 0.18) + 0.35
-    right = 2.35 if scene.release else 1.35
-    width = max(7.4, 2 * MARGIN + left + 0.25 + side * classes + right)
+    size = min(9.5, 26 * height)
+    longest = text_width(Figure(figsize=(8, 1)), names, size)
+    upright = (longest + 0.15) * classes > _WIDEST
+    side = height if upright else max(height, longest + 0.15)
+    above = (longest if upright else 0.18) + 0.35
+    right = 2.3 if scene.release else 1.35
+    start = MARGIN + 0.25 + longest + 0.15
     page = titled(
         _finding(counts),
         "Test rows by what they are (down) and what they are called (across). Shade: share of the row's class; blue is "
         "right, vermilion wrong.",
         f"{scene.rows_in_words}. The class of the greatest probability is called.",
-        body=above + side * classes,
-        width=width,
+        body=above + height * classes,
+        width=max(7.4, start + side * classes + right + MARGIN),
     )
-    start = MARGIN + 0.25 + left
     axes = page.axes(start, page.width - start - side * classes, top=above)
     for (i, j), (rows, _) in counts.cells.items():
         if rows:
-            _cell(axes, (i, j), rows, rows / counts.rows(i), size=min(9.5, 24 * side))
-    for i, name in enumerate(names):
-        axes.text(-0.1 / side, i + 0.5, name, ha="right", va="center", size=size)
-        axes.text(i + 0.5, -0.07 / side, name, ha="center", va="bottom", size=size, rotation=90 if upright else 0)
-        found, before = counts.hits(i), counts.hits_before(i)
-        whole = counts.rows(i)
-        axes.text(classes + 0.62 / side, i + 0.5, f"{whole:,}", ha="right", va="center", size=size, color=TEXT)
-        said = percent(found, whole) if whole else "no rows"
-        axes.text(classes + 0.74 / side, i + 0.5, said, ha="left", va="center", size=size)
-        if before is not None and whole:
-            axes.text(classes + 1.4 / side, i + 0.5, f"was {percent(before, whole)}", ha="left", va="center", size=size,
-                      color=TEXT)  # fmt: skip
-    axes.text(classes + 0.62 / side, -0.07 / side, "rows", ha="right", va="bottom", size=8.5, color=TEXT)
-    axes.text(classes + 0.74 / side, -0.07 / side, "found", ha="left", va="bottom", size=8.5, color=TEXT)
-    axes.text(classes / 2, -(above - 0.12) / side, "called", ha="center", va="center", size=8.5, color=TEXT)
-    axes.text(-(left + 0.12) / side, classes / 2, "is", ha="center", va="center", size=8.5, color=TEXT, rotation=90)
+            _cell(axes, (i, j), rows, rows / counts.rows(i), size=min(9.5, 24 * height))
     axes.set_xlim(0, classes)
     axes.set_ylim(classes, 0)
     axes.axis("off")
     axes.add_patch(Rectangle((0, 0), classes, classes, facecolor="none", edgecolor=FAINT, lw=0.8, clip_on=False))
+    inches = _Inches(axes, side, height, classes)
+    for i, name in enumerate(names):
+        inches.beside(i, -0.1, name, ha="right", size=size)
+        axes.text(i + 0.5, -0.07 / height, name, ha="center", va="bottom", size=size, rotation=90 if upright else 0)
+        found, before, whole = counts.hits(i), counts.hits_before(i), counts.rows(i)
+        inches.beside(i, 0.62, f"{whole:,}", ha="right", size=size, color=TEXT)
+        inches.beside(i, 0.74, percent(found, whole) if whole else "no rows", ha="left", size=size)
+        if before is not None and whole:
+            inches.beside(i, 1.4, f"was {percent(before, whole)}", ha="left", size=size, color=TEXT)
+    quiet: Any = {"va": "bottom", "size": 8.5, "color": TEXT}
+    axes.text(classes + 0.62 / side, -0.07 / height, "rows", ha="right", **quiet)
+    axes.text(classes + 0.74 / side, -0.07 / height, "found", ha="left", **quiet)
+    axes.text(classes / 2, -(above - 0.2) / height, "called", ha="center", **quiet)
+    axes.text(-(longest + 0.3) / side, classes / 2, "is", ha="center", **{**quiet, "va": "center"}, rotation=90)
     return page.figure
+
+
+class _Inches(NamedTuple):
+    """A matrix's axes, whose unit is a cell, and the cell's size in inches."""
+
+    axes: Axes
+    width: float
+    height: float
+    classes: int
+
+    def beside(self, row: int, x: float, text: str, **style: Any) -> None:
+        """Write *x* inches right of the matrix, or left of it where *x* is below 0."""
+        at = self.classes + x / self.width if x > 0 else x / self.width
+        self.axes.text(at, row + 0.5, text, va="center", **style)
 
 
 def _cell(axes: Axes, place: tuple[int, int], count: int, share: float, *, size: float) -> None:

@@ -147,7 +147,7 @@ def calibration(scene: Scene) -> Figure:
     )
 
 
-def reliability(scene: Scene, subtitle: str, *, x: str, y: str) -> Figure:
+def reliability(scene: Scene, subtitle: str, *, x: str, y: str, from_0: bool = True) -> Figure:
     """Draw how often what was given a probability comes true, with intervals and the ideal line.
 
     Args:
@@ -155,6 +155,7 @@ def reliability(scene: Scene, subtitle: str, *, x: str, y: str) -> Figure:
         subtitle: what is shown, in a sentence.
         x: what the probabilities are of.
         y: what the shares are of.
+        from_0: whether axes begin at 0, or where the bins do.
     """
     table = scene.table("calibration")
     predicted, observed, low, high = (table.numbers(name) for name in ("predicted", "observed", "low", "high"))
@@ -168,15 +169,16 @@ def reliability(scene: Scene, subtitle: str, *, x: str, y: str) -> Figure:
     )  # fmt: skip
     axes = page.axes(MARGIN + 0.6, MARGIN + 0.15, bottom=0.5)
     limit = min(1.0, math.ceil(max(*predicted, *high) * 1.06 * 10) / 10)
-    axes.plot([0, limit], [0, limit], color=FAINT, lw=1.2, ls=(0, (1, 2)))
+    start = 0.0 if from_0 else max(0.0, min(math.floor(min(*predicted, *low) * 10) / 10, limit - 0.1))
+    axes.plot([start, limit], [start, limit], color=FAINT, lw=1.2, ls=(0, (1, 2)))
     axes.vlines(predicted, low, high, color=BLUE, lw=1.8, alpha=0.55)
     axes.plot(predicted, observed, color=BLUE, lw=1.2, alpha=0.55)
     axes.scatter(predicted, observed, s=34, color=BLUE, edgecolor="white", linewidth=0.8, zorder=4, clip_on=False)
     corner: dict[str, Any] = {"size": 8.5, "color": TEXT, "style": "italic", "transform": axes.transAxes}
     axes.text(0.03, 0.96, "above the line: more than predicted", va="top", **corner)
     axes.text(0.97, 0.04, "below the line: fewer than predicted", ha="right", **corner)
-    axes.set_xlim(0, limit)
-    axes.set_ylim(0, limit * 1.005)
+    axes.set_xlim(start, limit)
+    axes.set_ylim(start, limit + 0.005 * (limit - start))
     axes.xaxis.set_major_locator(MaxNLocator(6, steps=STEPS))
     axes.yaxis.set_major_locator(MaxNLocator(6, steps=STEPS))
     name_axes(page, axes, x, y)

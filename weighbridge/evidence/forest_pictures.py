@@ -18,6 +18,7 @@ from weighbridge.evidence.page import (
     VERMILION,
     Page,
     Sheet,
+    fitted,
     in_figures,
     metric_name,
     notice,
@@ -29,6 +30,8 @@ from weighbridge.evidence.page import (
 from weighbridge.evidence.plot_tables import metric_shown
 from weighbridge.evidence.scene import Scene
 from weighbridge.manifest import Interval, Slice
+
+_FIGURES = 0.85  # inches right of the axes
 
 
 def slices(scene: Scene) -> Figure:
@@ -51,7 +54,8 @@ def by_metric(scene: Scene) -> Figure:
     worse = [part for part in measured if _wholly_worse(part.metrics[metric], overall.value, sign)]
     page = titled(
         f"Weakest slice: {short(weakest.column)} {short(_value(weakest))}, "
-        f"{metric_name(metric)} {in_figures(weakest.metrics[metric].value)} against {in_figures(overall.value)} overall",
+        f"{metric_name(metric)} {in_figures(weakest.metrics[metric].value)} against "
+        f"{in_figures(overall.value)} overall",
         f"{metric_name(metric)} of parts of the test rows. {_worse_in_words(len(worse), len(measured), sign)}",
         f"{scene.rows_in_words}. {scene.interval_in_words}. Blue band: all test rows, {with_interval(overall)}."
         + (" Not measured: too few rows, or one class only." if len(measured) < len(parts) else ""),
@@ -80,11 +84,15 @@ def _worse_in_words(worse: int, measured: int, sign: int) -> str:
 
 def _forest(page: Page, parts: Sequence[Slice], metric: str, overall: Interval, worse: Sequence[Slice]) -> None:
     names = [short(_value(part)) for part in parts] + [short(part.column) for part in parts]
-    sheet = Sheet.on(page, left=text_width(page.figure, names, 9.5, "bold") + 0.45, right=2.45, bottom=0.45, top=0.22)
+    figures = [with_interval(part.metrics[metric]) for part in parts if metric in part.metrics]
+    room = max(1.55, text_width(page.figure, figures, 9))
+    left = text_width(page.figure, names, 9.5, "bold") + 0.45
+    sheet = Sheet.on(page, left=left, right=_FIGURES + room + 0.05, bottom=0.45, top=0.22)
     axes = sheet.axes
     axes.axvspan(overall.low, overall.high, color=SKY, lw=0, alpha=0.7)
     axes.axvline(overall.value, color=BLUE, lw=1.2)
-    for x, words, side in ((0.65, "rows", "right"), (0.85, f"{metric_name(metric)} (interval)", "left")):
+    value = fitted(page.figure, f"{metric_name(metric)} (interval)", 8.5, room)
+    for x, words, side in ((0.65, "rows", "right"), (_FIGURES, value, "left")):
         sheet.head(x, words, side)
     row, column = 0.0, None
     for part in parts:
@@ -105,10 +113,10 @@ def _forest_row(sheet: Sheet, row: float, part: Slice, metric: str, *, worse: bo
     sheet.before(row, short(_value(part)), indent=0.2, size=9.5)
     sheet.after(0.65, row, f"{part.rows:,}", ha="right", color=TEXT)
     if metric not in part.metrics:
-        sheet.after(0.85, row, "not measured", color=TEXT, style="italic")
+        sheet.after(_FIGURES, row, "not measured", color=TEXT, style="italic")
         return
     found, colour = part.metrics[metric], VERMILION if worse else INK
     sheet.axes.plot([found.low, found.high], [row, row], color=colour, lw=1.5)
     marker, size = ("D", 38) if worse else ("o", 30)
     sheet.axes.scatter(found.value, row, s=size, marker=marker, color=colour, edgecolor="white", lw=0.7, zorder=4)
-    sheet.after(0.85, row, with_interval(found), color=colour)
+    sheet.after(_FIGURES, row, with_interval(found), color=colour)

@@ -121,18 +121,30 @@ def _cells(axes: Axes, table: Table, span: tuple[float, float], deepest: float, 
         axes.scatter(x, y, s=16 * rows, color=look.colour, alpha=0.6, lw=0)
     axes.set_xlim(*span)
     axes.set_ylim(*span)
-    axes.xaxis.set_major_locator(MaxNLocator(5, steps=STEPS))
-    axes.yaxis.set_major_locator(MaxNLocator(5, steps=STEPS))
+    _ticks(axes)
+
+
+def _ticks(axes: Axes) -> None:
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MaxNLocator(4, steps=STEPS))
+        axis.set_major_formatter(lambda value, _: _round(value))
+
+
+def _round(value: float) -> str:
+    """Return a round number as short as a tick's label has to be, millions as ``1.5M``."""
+    millions = 1e6 <= abs(value) < 1e12  # noqa: PLR2004 - beyond, its exponent
+    text = f"{value / 1e6:,.6g}M" if millions else f"{value:,.6g}"
+    return f"\N{MINUS SIGN}{text[1:]}" if text.startswith("-") else text
 
 
 def residuals(scene: Scene) -> Figure:
     """Draw the distribution of errors beside the last release's, and errors against predictions."""
     errors = scene.table("residuals")
     bias = scene.weighing.metrics.get("bias")
-    high = "" if bias is None else f" On average they are {with_interval(bias)} too high (bias)."
+    mean = "" if bias is None else f" Mean error (bias): {with_interval(bias)}."
     page = titled(
         _spread(scene),
-        f"Error: prediction minus actual {_target(scene)}; above 0, the prediction is too high.{high}",
+        f"Error: prediction minus actual {_target(scene)}; above 0, the prediction is too high.{mean}",
         f"{scene.rows_in_words}.{_left_out(scene, errors)} Right: rows in bins of equal count by their prediction."
         + (f" {scene.interval_in_words}." if bias else ""),
         body=3.9,
@@ -174,7 +186,7 @@ def _distribution(axes: Axes, errors: Table, scene: Scene) -> None:
     axes.set_xlim(middles[0] - step, middles[-1] + step)
     axes.set_ylim(0, max(*rows, *last, 1) * 1.06)
     axes.grid(visible=False, axis="x")
-    axes.xaxis.set_major_locator(MaxNLocator(5, steps=STEPS))
+    _ticks(axes)
     axes.yaxis.set_major_locator(MaxNLocator(5, steps=STEPS, integer=True))
     axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 0.99), ncols=2, handlelength=1.4, borderaxespad=0.2,
                 columnspacing=1.2, labelcolor=INK)  # fmt: skip
@@ -186,7 +198,6 @@ def _by_prediction(axes: Axes, table: Table) -> None:
     axes.vlines(predicted, low, high, color=BLUE, lw=2.2, alpha=0.45, label="middle 80 %")
     axes.scatter(predicted, median, s=30, color=BLUE, edgecolor="white", linewidth=0.7, zorder=4, label="median")
     axes.margins(x=0.05, y=0.06)
-    axes.xaxis.set_major_locator(MaxNLocator(5, steps=STEPS))
-    axes.yaxis.set_major_locator(MaxNLocator(5, steps=STEPS))
+    _ticks(axes)
     axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 0.99), ncols=2, handlelength=1.4, borderaxespad=0.2,
                 columnspacing=1.2, labelcolor=INK)  # fmt: skip

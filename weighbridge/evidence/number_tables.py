@@ -3,6 +3,7 @@
 An error is prediction minus truth, so that one above zero is a prediction that is too high.
 """
 
+import math
 from collections.abc import Iterable
 
 import numpy as np
@@ -14,7 +15,7 @@ from weighbridge.evidence.predictions import Predicted
 
 CELLS = 40  # hexagons side by side
 RISE = 3**0.5  # of their lattice, which makes them regular: height over width
-_BINS, _STEPS = 41, 20
+_FEWEST_BINS, _MOST_BINS, _STEPS = 11, 41, 20
 _SHARES = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
 _TAIL = 0.005
 _FAR = 3.0  # times the range of all but the tails: what lies outside is left out, and counted
@@ -76,10 +77,11 @@ def cells(x: Floats, y: Floats, span: tuple[float, float]) -> list[Row]:
 
 def _histogram(error: Floats, before: Floats | None) -> Iterable[Row]:
     low, high = shown(np.concatenate([error, *([] if before is None else [before])]))
-    edges = np.linspace(low, high, _BINS + 1)
+    bins = max(_FEWEST_BINS, min(_MOST_BINS, 2 * math.isqrt(len(error))))
+    edges = np.linspace(low, high, bins + 1)
     middles = ((edges[:-1] + edges[1:]) / 2).tolist()
     rows = np.histogram(error, edges)[0].tolist()
-    last = [None] * _BINS if before is None else np.histogram(before, edges)[0].tolist()
+    last = [None] * bins if before is None else np.histogram(before, edges)[0].tolist()
     return zip(middles, rows, last, strict=True)
 
 
