@@ -113,7 +113,7 @@ def remember_template():
     if changed:
         return "the template has changes that aren't committed"
     by_path = CONTEXT["_template"] == CONTEXT["_repo_dir"]
-    source = str(TEMPLATE) if by_path else CREDENTIALS.sub(r"\1", git("remote", "get-url", "origin").strip())
+    source = str(TEMPLATE) if by_path else CREDENTIALS.sub(r"\1", git("config", "--get", "remote.origin.url").strip())
     commit = git("rev-parse", "HEAD").strip()
     left_out = {"_output_dir", "_repo_dir", "_checkout"}  # paths of this machine, and what is said below
     answers = {key: value for key, value in CONTEXT.items() if key not in left_out}
