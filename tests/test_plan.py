@@ -94,7 +94,13 @@ def test_a_problem_of_an_overlay_is_not_blamed_on_the_files_line(load: Load) -> 
     [
         ({"seeds": [1, 1]}, "expected different seeds"),
         ({"card": {"owner": "Nobody"}}, "card.owner: found 'Nobody'; expected 'Name <"),
-        ({"data": {"split": {"test": "2013-04-01"}}}, "expected each to be later than the one before"),
+        ({"data": {"split": {"test": "2013-04-01"}}}, "data.split.test: 2013-04-01 isn't after validation"),
+        ({"data": {"split": {"end": "2013-02-30"}}}, "data.split.end: there is no day '2013-02-30'"),
+        ({"data": {"split": {"timezone": "Mars"}}}, "data.split.timezone: 'Mars' is unknown"),
+        (
+            {"data": {"split": {"by": "group", "validation": 0.6, "test": 0.4, "end": None, "timezone": None}}},
+            "data.split.validation: found 0.6, and 0.4 for test, which leaves no rows to train on",
+        ),
         ({"metrics": {"names": ["roc_auk"]}}, "'roc_auc'"),
         ({"gates": {"ranks_late_flights": {"metric": "log_lost"}}}, "log_lost"),
         ({"candidates": {"No Name": {"model": "a:b"}}}, "No Name"),

@@ -10,12 +10,13 @@ from typing import Any
 import msgspec
 
 from weighbridge import code, documents, importable, links, paths, retired, search, secrets_guard, tasks
+from weighbridge.data.split_rules import split_problems
 from weighbridge.digest import canonical_json, sha256_bytes
 from weighbridge.errors import SettingsError, SetupError
 from weighbridge.evidence import catalogue, gates
 from weighbridge.registry import content
 from weighbridge.root import engine, is_engines, located
-from weighbridge.settings import Candidate, Churn, Config, GateFile, Section, Settings, TimeSplit
+from weighbridge.settings import Candidate, Churn, Config, GateFile, Section, Settings
 
 _TEMPLATE = "__use_yte__"
 """The key that makes a YAML file a program, for Snakemake."""
@@ -148,12 +149,11 @@ def _is_parameter(path: tuple[str, ...]) -> bool:
 
 def _check(settings: Settings, document: documents.Document) -> None:
     config = settings.config
-    split = config.data.split
-    if isinstance(split, TimeSplit) and not split.start < split.validation < split.test < split.end:
-        raise SettingsError(
-            f"{document.where(('data', 'split'))}: found start {split.start}, validation {split.validation}, "
-            f"test {split.test}, end {split.end}; expected each to be later than the one before"
-        )
+    wrong = [
+        f"{document.where(('data', 'split', key))}: {problem}" for key, problem in split_problems(config.data.split)
+    ]
+    if wrong:
+        raise SettingsError("\n".join(wrong))
     if len(set(config.seeds)) != len(config.seeds):
         raise SettingsError(f"{document.where(('seeds',))}: found {list(config.seeds)}; expected different seeds")
     if not re.fullmatch(r"[^<>\n]+ <[^<>@\s]+@[^<>@\s]+>", config.card.owner):

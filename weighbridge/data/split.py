@@ -43,7 +43,7 @@ def needed(schema: Schema, split: Split) -> list[str]:
     Raises:
         SettingsError: where the schema has no such column, or the split can't be whatever the rows.
     """
-    problems = [f"data.split.{problem}" for problem in split_problems(split)]
+    problems = [f"data.split.{key}: {problem}" for key, problem in split_problems(split)]
     if isinstance(split, TimeSplit) and schema.time is None:
         problems.append(_without("time"))
     if isinstance(split, GroupSplit) and schema.group is None:

@@ -12,43 +12,41 @@ BOUNDARIES = ("start", "validation", "test", "end")
 """The keys of a split by time that name a day, in order."""
 
 
-def split_problems(split: Split) -> Iterator[str]:
-    """Yield what no rows could make good, each problem beginning with its key below ``data.split``."""
+def split_problems(split: Split) -> Iterator[tuple[str, str]]:
+    """Yield what no rows could make good: the key below ``data.split``, and its problem."""
     match split:
         case TimeSplit():
             yield from _time_problems(split)
         case RandomSplit() | GroupSplit() if split.validation + split.test >= 1:
-            yield (
-                f"validation: found {split.validation:g}, and {split.test:g} for test, which leaves no rows to train "
-                "on; expected shares that add up to less than 1"
-            )
+            found = f"found {split.validation:g}, and {split.test:g} for test"
+            yield "validation", f"{found}, which leaves no rows to train on; expected shares that add up to less than 1"
         case ColumnSplit():
             yield from _value_problems(split)
         case _:
             pass
 
 
-def _time_problems(split: TimeSplit) -> Iterator[str]:
+def _time_problems(split: TimeSplit) -> Iterator[tuple[str, str]]:
     days = {}
     for name in BOUNDARIES:
         try:
             days[name] = dt.date.fromisoformat(getattr(split, name))
         except ValueError:
-            yield f"{name}: there is no day {getattr(split, name)!r}; write YYYY-MM-DD"
+            yield name, f"there is no day {getattr(split, name)!r}; write YYYY-MM-DD"
     for before, after in itertools.pairwise(BOUNDARIES):
         if before in days and after in days and days[before] >= days[after]:
-            yield f"{after}: {days[after]} isn't after {before} ({days[before]}); days must be in order"
+            yield after, f"{days[after]} isn't after {before} ({days[before]}); days must be in order"
     try:
         zoneinfo.ZoneInfo(split.timezone)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        yield f"timezone: {split.timezone!r} is unknown; expected a name such as 'UTC' or 'Europe/Berlin'"
+        yield "timezone", f"{split.timezone!r} is unknown; expected a name such as 'UTC' or 'Europe/Berlin'"
 
 
-def _value_problems(split: ColumnSplit) -> Iterator[str]:
+def _value_problems(split: ColumnSplit) -> Iterator[tuple[str, str]]:
     parts = {"train": split.train, "validation": split.validation, "test": split.test}
     for one, other in itertools.combinations(parts, 2):
         for value in sorted(set(parts[one]) & set(parts[other])):
-            yield f"{other}: {value!r} also stands for {one}; expected each value in one part"
+            yield other, f"{value!r} also stands for {one}; expected each value in one part"
 
 
 def rule_in_words(split: Split, schema: Schema) -> str:
