@@ -15,7 +15,7 @@ from weighbridge.evidence.markdown import clause, code, fenced, inline, paragrap
 from weighbridge.evidence.readme import bundle_readme, interface_tables
 from weighbridge.evidence.summary import summary
 from weighbridge.evidence.wording import number, percent, signed, span
-from weighbridge.manifest import Comparison, Manifest, Noise, TrainingCost, Weighing
+from weighbridge.manifest import Comparison, DataSection, Manifest, Noise, TrainingCost, Weighing
 
 __all__ = ["bundle_readme", "card", "front_matter", "summary"]
 
@@ -24,7 +24,15 @@ _HUB_LICENCES = {
     "apache-2.0", "mit", "bsd-2-clause", "bsd-3-clause", "cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0",
     "gpl-2.0", "gpl-3.0", "lgpl-3.0", "agpl-3.0", "mpl-2.0", "eupl-1.2", "unlicense", "isc", "odbl", "bsl-1.0",
 }  # fmt: skip
-_HUB_METRICS = {"brier_score_loss": "brier_score"}
+_HUB_METRICS = {
+    "brier_score_loss": "brier_score",
+    "mean_absolute_error": "mae",
+    "mean_squared_error": "mse",
+    "root_mean_squared_error": "rmse",
+    "r2": "r_squared",
+    "f1_macro": "f1",
+}
+_MOST_LABELS, _MOST_CLASSES = 20, 20
 
 
 def card(manifest: Manifest, sample: Mapping[str, Sequence[Any]] | None = None) -> str:
@@ -60,6 +68,7 @@ def front_matter(manifest: Manifest) -> dict[str, Any]:
     """
     info, kind = manifest.model_info, _hub_task(manifest.performance.test)
     task = {"type": kind, "name": info.task}
+    arrays = any(column.shape for column in manifest.interface.inputs)
     data = {
         "type": re.sub(r"[^A-Za-z0-9_.-]+", "-", manifest.data.source).strip("-.")[:96] or "data",
         "name": manifest.data.source,
@@ -74,7 +83,7 @@ def front_matter(manifest: Manifest) -> dict[str, Any]:
         **_licence(manifest.card.licence),
         "library_name": "onnx",
         "pipeline_tag": kind,
-        "tags": ["onnx", "tabular", "weighbridge", info.framework.name],
+        "tags": ["onnx", *([] if arrays else ["tabular"]), "weighbridge", info.framework.name],
         "metrics": [metric["type"] for metric in metrics],
         "model-index": [{"name": info.name, "results": [{"task": task, "dataset": data, "metrics": metrics}]}],
     }
@@ -117,20 +126,16 @@ def _use(manifest: Manifest, sample: Mapping[str, Sequence[Any]] | None) -> Iter
 def _data(manifest: Manifest) -> Iterator[str]:
     data = manifest.data
     yield "## Data"
-    labels = "".join(f", {i} is {inline(label)}" for i, label in enumerate(data.labels))
+    labels = "".join(f", {i} is {inline(label)}" for i, label in enumerate(data.labels[:_MOST_LABELS]))
+    more = f" and so on, {len(data.labels)} classes" if len(data.labels) > _MOST_LABELS else ""
+    unit = f" in {inline(data.target_unit)}" if data.target_unit else ""
     yield (
         f"{inline(data.source)} (licence: {inline(data.licence)}). {data.rows:,} rows; {data.dropped_rows:,} without "
-        f"a target were left out. Target: {code(data.target)}{labels}. Split: {clause(data.split_rule)}."
+        f"a target were left out. Target: {code(data.target)}{unit}{labels}{more}. Split: {clause(data.split_rule)}."
+        + _folds_and_weight(data)
     )
-    yield table(
-        ("split", "rows", "groups", "first", "last", f"share of {inline(data.labels[-1] if data.labels else '1')}"),
-        [
-            (inline(name), f"{part.rows:,}", f"{part.groups:,}" if part.groups else "", inline(part.first or ""),
-             inline(part.last or ""), percent(part.target_rate))
-            for name, part in data.splits.items()
-        ],
-        right=(1, 2, 5),
-    )  # fmt: skip
+    yield _splits(data)
+    yield from _shares(data)
     yield table(
         ("feature", "type", "unit", "known before the prediction", "missing", "description"),
         [
@@ -140,6 +145,53 @@ def _data(manifest: Manifest) -> Iterator[str]:
         ],
         right=(3, 4),
     )  # fmt: skip
+
+
+def _folds_and_weight(data: DataSection) -> str:
+    folds = f" {data.folds} folds; the validation rows are those of the first." if data.folds else ""
+    return folds + (f" In training a row counts as {code(data.weight)} says." if data.weight else "")
+
+
+def _splits(data: DataSection) -> str:
+    """Return a row for each part: its size, its times, and what its target is like."""
+    heads: tuple[str, ...] = ()
+    said: dict[str, tuple[str, ...]] = {}
+    if data.task == "regression":
+        unit = f" ({inline(data.target_unit)})" if data.target_unit else ""
+        heads = (f"mean of the target{unit}", "standard deviation")
+        said = {name: (number(part.target_mean), number(part.target_deviation)) for name, part in data.splits.items()}
+    elif data.task != "multiclass":
+        heads = (f"share of {inline(data.labels[-1] if data.labels else '1')}",)
+        said = {name: (_share(part.target_rate),) for name, part in data.splits.items()}
+    return table(
+        ("split", "rows", "groups", "first", "last", *heads),
+        [
+            (inline(name), f"{part.rows:,}", f"{part.groups:,}" if part.groups else "", inline(part.first or ""),
+             inline(part.last or ""), *said.get(name, ()))
+            for name, part in data.splits.items()
+        ],
+        right=(1, 2, 5, 6),
+    )  # fmt: skip
+
+
+def _share(share: float | None) -> str:
+    return "" if share is None else percent(share)
+
+
+def _shares(data: DataSection) -> Iterator[str]:
+    """Yield the share of each class in each part; of many classes the most frequent."""
+    if data.task != "multiclass":
+        return
+    train = data.splits["train"].target_shares if "train" in data.splits else {}
+    order = sorted(data.labels, key=lambda label: -train.get(label, 0.0))
+    shown = order if len(order) <= _MOST_CLASSES else order[: _MOST_CLASSES - 1]
+    if len(shown) < len(order):
+        yield f"Shares of the {len(shown)} most frequent of {len(order)} classes:"
+    yield table(
+        ("class", *map(inline, data.splits)),
+        [(inline(label), *(_share(part.target_shares.get(label)) for part in data.splits.values())) for label in shown],
+        right=range(1, len(data.splits) + 1),
+    )
 
 
 def _training(manifest: Manifest) -> Iterator[str]:
@@ -198,9 +250,10 @@ def _performance(manifest: Manifest) -> Iterator[str]:
         [(code(name), number(found.value), span(found)) for name, found in weighed.metrics.items()],
         right=(1,),
     )
+    decisions = "" if weighed.task == "regression" else f" and in {parity.changed_decisions} decisions"
     yield (
-        f"{_decides(weighed)}`model.onnx` and the native model differ by at most {parity.largest_difference:.1e} and "
-        f"in {parity.changed_decisions} decisions over {parity.rows:,} rows."
+        f"{_decides(weighed)}`model.onnx` and the native model differ by at most {parity.largest_difference:.1e}"
+        f"{decisions} over {parity.rows:,} rows."
     )
     yield from _noise(manifest.performance.noise)
     yield (
@@ -210,17 +263,22 @@ def _performance(manifest: Manifest) -> Iterator[str]:
     )
     yield from _slices(weighed, primary)
     yield "### Against the last release"
-    yield from _comparison(weighed.comparison)
+    yield from _comparison(weighed.comparison, regression=weighed.task == "regression")
 
 
 def _decides(weighed: Weighing) -> str:
-    if weighed.task != "binary":
+    if weighed.task == "regression":
         return ""
-    off = 100 * weighed.calibration.expected_calibration_error
-    return (
-        f"Probabilities are {off:.1f} percentage points off on average (expected calibration error, "
-        f"{weighed.calibration.bins} bins). Decisions are made at {weighed.threshold:g}. "
+    found = weighed.calibration
+    said = (
+        f"Probabilities are {100 * found.expected_calibration_error:.1f} percentage points off on average (expected "
+        f"calibration error, {found.bins} bins). "
+        if found
+        else ""
     )
+    if weighed.task == "multiclass":
+        return f"{said}The class of the greatest probability is decided. "
+    return f"{said}Decisions are made at {weighed.threshold:g}. "
 
 
 def _noise(noise: Noise | None) -> Iterator[str]:
@@ -254,11 +312,12 @@ def _slices(weighed: Weighing, primary: str) -> Iterator[str]:
         measured = (number(found.value), span(found)) if found else ("", "not measured")
         rows.append((code(part.column), code(part.value) or "(missing)", f"{part.rows:,}", *measured))
     yield "### Slices"
-    yield "Not measured: slices of too few rows, or of one class only."
+    lone = "" if weighed.task == "regression" else ", or of one class only"
+    yield f"Not measured: slices of too few rows{lone}."
     yield table(("column", "value", "rows", code(primary), "interval"), rows, right=(2, 3))
 
 
-def _comparison(comparison: Comparison | None) -> Iterator[str]:
+def _comparison(comparison: Comparison | None, *, regression: bool) -> Iterator[str]:
     if comparison is None:
         yield "The first release: there is nothing to compare it with."
         return
@@ -266,7 +325,8 @@ def _comparison(comparison: Comparison | None) -> Iterator[str]:
         yield f"Not measured beside {code(comparison.release)}: {clause(comparison.reason)}."
         return
     changed = comparison.changed_decisions
-    decisions = f" {percent(changed)} of the decisions differ." if changed is not None else ""
+    what = "numbers" if regression else "decisions"
+    decisions = f" {percent(changed)} of the {what} differ." if changed is not None else ""
     yield f"On the same rows as {code(comparison.release)}, resampled together.{decisions}"
     yield table(
         ("metric", "last release", "difference", "interval"),

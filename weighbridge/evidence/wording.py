@@ -2,18 +2,23 @@
 
 from weighbridge.manifest import GatePart, GateResult, Interval
 
+_SMALL, _LARGE, _HUGE = 10, 1e4, 1e12  # from where four decimals, four figures and all figures are too many
+
 
 def number(value: float | None) -> str:
     """Return four figures, below one four decimals, so that metrics line up; nothing for ``None``."""
     if value is None:
         return ""
     value += 0.0  # no zero below zero
+    if _LARGE <= abs(value) < _HUGE:
+        return f"{value:,.0f}"
     return f"{value:.4f}" if 1e-3 <= abs(value) < 1 else f"{value:.4g}"  # noqa: PLR2004 - where decimals line up
 
 
 def signed(value: float) -> str:
     """Return a difference with its sign."""
-    return f"{value:+.4f}"
+    sign = "-" if value < 0 else "+"
+    return f"{value:+.4f}" if abs(value) < _SMALL else f"{sign}{number(abs(value))}"
 
 
 def span(found: Interval) -> str:

@@ -149,11 +149,13 @@ def _data(old: Manifest, new: Manifest) -> Iterator[Difference]:
         yield Difference(what="raw files", old=a.raw.sha256, new=b.raw.sha256)
         digests = ({file.path: file.sha256 for file in raw.files} for raw in (a.raw, b.raw))
         yield from _mappings(*digests, prefix="raw file ")
-    yield from _fields(a, b, "source licence rows dropped_rows target labels split_rule")
+    yield from _fields(a, b, "source licence rows dropped_rows task target target_unit labels weight split_rule folds")
     for name in dict.fromkeys([*a.splits, *b.splits]):
         if name in a.splits and name in b.splits:
-            fields = "rows groups first last target_rate sha256"
+            fields = "rows groups first last target_rate target_mean target_deviation sha256"
             yield from _fields(a.splits[name], b.splits[name], fields, prefix=f"{name} ")
+            shares = (side.splits[name].target_shares for side in (a, b))
+            yield from _mappings(*shares, prefix=f"{name} share of ")
     yield from _features(_named(a.features), _named(b.features))
     yield from _mappings(*({check.name: check.found for check in m.data.checks} for m in (old, new)), prefix="check ")
 
@@ -165,7 +167,7 @@ def _features(old: dict[str, Any], new: dict[str, Any]) -> Iterator[Difference]:
             kinds = [feature and feature.type for feature in (before, after)]
             yield Difference(what=f"feature {name}", old=kinds[0], new=kinds[1])
         else:
-            fields = "type unit known_hours_before missing_share description"
+            fields = "type shape unit known_hours_before missing_share description"
             yield from _fields(before, after, fields, prefix=f"feature {name}: ")
 
 
@@ -216,7 +218,7 @@ def _hardware(old: Any, new: Any) -> Iterator[Difference]:
 def _metrics(old: Manifest, new: Manifest) -> Iterator[Difference]:
     a, b = old.performance.test, new.performance.test
     yield from _fields(old.performance, new.performance, "primary")
-    yield from _fields(a, b, "rows threshold confidence test_sha256", prefix="test ")
+    yield from _fields(a, b, "task rows threshold confidence test_sha256", prefix="test ")
     paired = {difference.what: difference for difference in _paired(old, new)}
     for name in dict.fromkeys([*a.metrics, *b.metrics]):
         one, other = a.metrics.get(name), b.metrics.get(name)
@@ -268,7 +270,7 @@ def _interface(old: Manifest, new: Manifest) -> Iterator[Difference]:
             if one is None or other is None:
                 yield Difference(what=label, old=one and one.type, new=other and other.type)
             else:
-                fields = "type unit may_be_missing optional" if what == "inputs" else "type labels meaning"
+                fields = "type shape unit may_be_missing optional" if what == "inputs" else "type shape labels meaning"
                 yield from _fields(one, other, fields, prefix=f"{label}: ")
         if list(before) != list(after) and before.keys() == after.keys():
             yield Difference(what=f"order of {what}", old=list(before), new=list(after))

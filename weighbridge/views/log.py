@@ -14,6 +14,7 @@ import msgspec
 
 from weighbridge import plan
 from weighbridge.errors import RecordError, WeighbridgeError
+from weighbridge.evidence import wording
 from weighbridge.registry import git, ledger, releases
 from weighbridge.registry.ledger_rows import Row
 from weighbridge.views import log_compare, log_runs
@@ -150,8 +151,8 @@ def _releases_in_columns(lines: list[ReleaseLine], total: int, *, chosen: bool) 
                 line.bump or "?",
                 line.champion or "?",
                 line.primary or "?",
-                f"{line.value:.4f}" if measured else "?",
-                f"{line.low:.4f} to {line.high:.4f}" if measured else "?",
+                wording.number(line.value) if measured else "?",
+                f"{wording.number(line.low)} to {wording.number(line.high)}" if measured else "?",
                 line.verdict or "? (not made by Weighbridge)",
             )
         )
@@ -183,7 +184,7 @@ def _runs_in_columns(lines: list[RunLine], total: int, primary: str | None) -> l
                 line.candidate or "-",
                 "-" if line.seed is None else str(line.seed),
                 line.status,
-                f"{metric} {line.metrics[metric]:.4f}" if metric else "-",
+                f"{metric} {wording.number(line.metrics[metric])}" if metric else "-",
                 line.when[:16].replace("T", " "),
                 _one_line(line.note),
             )

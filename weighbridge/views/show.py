@@ -9,12 +9,14 @@ import msgspec
 
 from weighbridge import documents, formats
 from weighbridge.errors import RecordError, SettingsError, SetupError
-from weighbridge.manifest import Manifest, RunRecord, Split, Training
+from weighbridge.evidence import wording
+from weighbridge.manifest import DataSection, Input, Manifest, Output, RunRecord, Split, Training
 from weighbridge.views import reference
 from weighbridge.views.columns import aligned, number, printable, short, thousands, words
 
 Format = Literal["text", "yaml", "json", "proto"]
 Rows = list[tuple[str, ...]]
+_MOST_CLASSES, _MOST_SHARES = 10, 5
 
 
 def show(root: Path, ref: str, format: Format = "text", output: Path | None = None) -> None:  # noqa: A002 - as the option
@@ -123,8 +125,8 @@ def _manifest(m: Manifest) -> Iterator[tuple[str, Rows]]:
     yield (
         "Interface",
         [
-            *(("input", field.name, field.type, field.unit) for field in m.interface.inputs),
-            *(("output", field.name, field.type, ", ".join(field.labels)) for field in m.interface.outputs),
+            *(("input", field.name, _type(field), field.unit) for field in m.interface.inputs),
+            *(("output", field.name, _type(field), ", ".join(field.labels)) for field in m.interface.outputs),
         ],
     )
     yield "Made by", _origin(m)
@@ -145,6 +147,10 @@ def _manifest(m: Manifest) -> Iterator[tuple[str, Rows]]:
     )
 
 
+def _type(field: Input | Output) -> str:
+    return f"{field.type} ({', '.join(map(str, field.shape))})" if field.shape else field.type
+
+
 def _metrics(m: Manifest) -> Rows:
     test = m.performance.test
     changes = test.comparison.metrics if test.comparison else {}
@@ -152,12 +158,13 @@ def _metrics(m: Manifest) -> Rows:
     for name, found in test.metrics.items():
         change = changes.get(name)
         against = (
-            f"{change.difference.value:+.4f} ({change.difference.low:+.4f} to {change.difference.high:+.4f})"
+            f"{wording.signed(change.difference.value)} ({wording.signed(change.difference.low)} to "
+            f"{wording.signed(change.difference.high)})"
             if change
             else ""
         )
         mark = " (primary)" if name == m.performance.primary else ""
-        rows.append((f"{name}{mark}", f"{found.value:.4f}", f"{found.low:.4f} to {found.high:.4f}", against))
+        rows.append((f"{name}{mark}", wording.number(found.value), wording.span(found), against))
     if test.comparison and not test.comparison.comparable:
         rows.append(("not compared", "", "", test.comparison.reason))
     return rows
@@ -167,32 +174,59 @@ def _serving(m: Manifest) -> Rows:
     serving, parity = m.performance.test.serving, m.performance.parity
     latency = (serving.latency_ms_p50, serving.latency_ms_p95, serving.latency_ms_p99)
     agreement = f"largest difference {parity.largest_difference:.2g} over {thousands(parity.rows)} rows"
+    decided = "" if m.performance.test.task == "regression" else f", {parity.changed_decisions} decided otherwise"
     return [
         ("one row", " / ".join(f"{value:.3g}" for value in latency) + " ms (p50 / p95 / p99)"),
         ("in batches", f"{serving.rows_per_second:,.0f} rows a second"),
         ("to load", f"{serving.load_seconds:.3g} s, {serving.peak_memory_mib:.0f} MiB at the peak"),
         ("on disk", f"{serving.size_mib:.3g} MiB, {thousands(m.artifacts.parameter_count)} parameters"),
-        ("against native", f"{agreement}, {parity.changed_decisions} decided otherwise"),
+        ("against native", agreement + decided),
     ]
 
 
 def _data(m: Manifest) -> Rows:
     data = m.data
     failed = [check.name for check in data.checks if not check.passed]
-    positive = words(data.labels[-1:])
     return [
         ("source", f"{data.source} ({data.licence})"),
         ("raw", f"{short(data.raw.sha256)}, {len(data.raw.files)} files"),
         ("rows", f"{thousands(data.rows)}; {thousands(data.dropped_rows)} dropped"),
         ("split", data.split_rule),
-        *((name, _part(split, positive)) for name, split in data.splits.items()),
+        ("target", _target(data)),
+        *((name, _part(split, data)) for name, split in data.splits.items()),
         ("checks", f"{len(data.checks)} made, {words(failed)} failed"),
     ]
 
 
-def _part(split: Split, positive: str) -> str:
-    times = f"{split.first} to {split.last}, " if split.first else ""
-    return f"{thousands(split.rows)} rows, {times}{split.target_rate:.1%} {positive}"
+def _target(data: DataSection) -> str:
+    labels = data.labels if len(data.labels) <= _MOST_CLASSES else (*data.labels[:_MOST_CLASSES], "…")
+    said = {"regression": f"a number{f' in {data.target_unit}' * bool(data.target_unit)}"}.get(
+        data.task, f"{len(data.labels)} classes: {', '.join(labels)}"
+    )
+    weight = f"; rows weighted by {data.weight}" if data.weight else ""
+    return f"{data.target}, {said}{weight}"
+
+
+def _part(split: Split, data: DataSection) -> str:
+    parts = [
+        f"{thousands(split.rows)} rows",
+        f"{split.first} to {split.last}" if split.first else "",
+        _shares(split, data),
+    ]
+    return ", ".join(filter(None, parts))
+
+
+def _shares(split: Split, data: DataSection) -> str:
+    """Return what the target of a part is like."""
+    if split.target_rate is not None:
+        return f"{split.target_rate:.1%} {words(data.labels[-1:])}"
+    if split.target_mean is not None and split.target_deviation is not None:
+        return (
+            f"mean {number(split.target_mean)}, deviation {number(split.target_deviation)} {data.target_unit}".rstrip()
+        )
+    order = sorted(split.target_shares, key=lambda label: -split.target_shares[label])
+    shown = [f"{split.target_shares[label]:.1%} {label}" for label in order[:_MOST_SHARES]]
+    return ", ".join([*shown, *(["…"] if len(order) > _MOST_SHARES else [])])
 
 
 def _origin(m: Manifest) -> Rows:
@@ -232,5 +266,5 @@ def _run(run: RunRecord, folder: Path | None) -> Iterator[tuple[str, Rows]]:
         ],
     )
     measured = reference.validation(run, folder)
-    yield "Validation metrics", [(name, f"{value:.4f}") for name, value in measured.items()]
+    yield "Validation metrics", [(name, wording.number(value)) for name, value in measured.items()]
     yield "Files", [(file.path, f"{thousands(file.bytes)} bytes", short(file.sha256)) for file in run.files]
