@@ -21,6 +21,7 @@ from weighbridge.errors import RecordError, SettingsError, SetupError, Weighbrid
 from weighbridge.evidence import reproduction
 from weighbridge.manifest import Manifest
 from weighbridge.registry import checkouts, content, releases
+from weighbridge.root import engine
 from weighbridge.views import pipeline, reference
 from weighbridge.views.columns import short, words
 
@@ -61,15 +62,19 @@ def reproduce(root: Path, ref: str, options: Options, say: Say) -> reproduction.
     with _folder(options.keep) as folder, pipeline.terminated():
         say(f"{release.tag}: made from commit {recorded.code.commit[:12]}, in {folder}")
         place = _lay_out(root, folder / "project", recorded, say)
-        python = _python(recorded, place, folder, options, say)
+        home = _engine(root, folder / "engine", place, recorded, say)
+        lock = place / paths.LOCK if (place / paths.LOCK).is_file() else home / paths.LOCK
+        python = _python(recorded, lock, folder, options, say)
         cores = str(options.cores) if options.cores else "all"
-        variables = pipeline.variables(recorded, place, python)
-        problem = pipeline.run(_command(recorded, python, cores), place, variables, folder / _LOG, say)
+        variables = pipeline.variables(recorded, home, python)
+        elsewhere = [] if home == place else ["--snakefile", str(home / "Snakefile"), "--directory", str(place)]
+        command = [*_command(recorded, python, cores), *elsewhere]
+        problem = pipeline.run(command, place, variables, folder / _LOG, say)
         wall = time.monotonic() - started
         if options.keep:
             say(f"kept: {folder}, with {_LOG}")
         if problem:
-            differing = reproduction.environment(recorded.environment, machine.environment(place / paths.LOCK))
+            differing = reproduction.environment(recorded.environment, machine.environment(lock))
             return reproduction.failed(str(release.tag), problem, () if options.rebuild else differing, wall)
         return reproduction.compare(str(release.tag), recorded, _made(place, recorded), wall)
 
@@ -110,6 +115,24 @@ def _lay_out(root: Path, folder: Path, recorded: Manifest, say: Say) -> Path:
     return place
 
 
+def _engine(root: Path, folder: Path, place: Path, recorded: Manifest, say: Say) -> Path:
+    """Return where the engine of the release is: in its own checkout *place*, or checked out apart into *folder*."""
+    apart = recorded.code.engine
+    if apart is None:
+        return place
+    home = engine(root)
+    try:
+        found = checkouts.check_out(home, folder, apart.commit)
+    except SetupError as problem:
+        raise SetupError(
+            f"the release was made by an engine outside of the project, its commit {apart.commit[:12]}"
+            f"{f' of {apart.repository}' if apart.repository else ''}, and the engine here can't give it: {problem}. "
+            "Run reproduce with the engine of a clone that has this commit"
+        ) from None
+    say(f"engine: commit {apart.commit[:12]}, from {home}")
+    return found
+
+
 def _previous(root: Path, recorded: Manifest) -> releases.Release | None:
     """Return the release that this one was weighed against: the pipeline looks for its tag."""
     if recorded.lineage.previous is None:
@@ -133,11 +156,11 @@ def _needed_of(root: Path, previous: releases.Release | None) -> list[str | None
     return found
 
 
-def _python(recorded: Manifest, place: Path, folder: Path, options: Options, say: Say) -> Path:
+def _python(recorded: Manifest, lock: Path, folder: Path, options: Options, say: Say) -> Path:
     """Return the Python that runs the pipeline, once its environment was built or compared."""
     if options.rebuild:
-        return environments.build(recorded.environment, place / paths.LOCK, folder / "venv", say)
-    found = machine.environment(place / paths.LOCK)
+        return environments.build(recorded.environment, lock, folder / "venv", say)
+    found = machine.environment(lock)
     differing = list(reproduction.environment(recorded.environment, found))
     if differing:
         say(f"environment: {len(differing)} facts differ from the record; --rebuild-environment builds it anew")
