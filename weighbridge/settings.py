@@ -34,7 +34,10 @@ class TimeSplit(Section, frozen=True, tag_field="by", tag="time"):
 
 
 class RandomSplit(Section, frozen=True, tag_field="by", tag="random"):
-    """Split by chance, for rows that have no order: each row by a digest of its id, so that it stays where it is."""
+    """Split by chance, for rows that have no order: each row by a digest of its id, so that it stays where it is.
+
+    As rows are added, only few change sides, so that the shares hold.
+    """
 
     validation: Share = 0.2
     """Share of the rows that choose the champion."""
@@ -43,7 +46,7 @@ class RandomSplit(Section, frozen=True, tag_field="by", tag="random"):
     seed: Annotated[int, msgspec.Meta(ge=0)] = 0
     """Another number, another draw."""
     stratify: bool = True
-    """Whether each part has the same share of each class (of a regression: of each tenth of the target's range)."""
+    """Whether each part has the same share of each class (of a regression: of each tenth of the rows, by target)."""
 
 
 class GroupSplit(Section, frozen=True, tag_field="by", tag="group"):
@@ -83,7 +86,7 @@ class FoldSplit(Section, frozen=True, tag_field="by", tag="k_fold"):
     seed: Annotated[int, msgspec.Meta(ge=0)] = 0
     """Another number, another draw."""
     stratify: bool = True
-    """Whether each fold has the same share of each class (of a regression: of each tenth of the target's range)."""
+    """Whether each fold has the same share of each class (of a regression: of each tenth of the rows, by target)."""
 
 
 Split = TimeSplit | RandomSplit | GroupSplit | ColumnSplit | FoldSplit

@@ -131,6 +131,8 @@ def of_parts(parts: Mapping[str, Part], schema: Schema, seen: Seen) -> Iterator[
     for name, values in seen[first].items():
         if len(train) and values.missing == len(train):
             yield f"feature {name!r}: missing in all {len(train)} rows of {first}; leave it out of the schema"
+    if schema.weight is not None and len(train) and not train[schema.weight].any():
+        yield f"weight {schema.weight!r}: 0 in all {len(train)} rows of {first}; expected some above 0, to learn from"
 
 
 def _target_problems(target: pd.Series, schema: Schema, *, first: bool) -> Iterator[str]:

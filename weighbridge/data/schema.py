@@ -14,8 +14,9 @@ class Column(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """A feature column: ``known`` is how many hours before the prediction its value is known.
 
     A negative ``known`` is a value from after the prediction: a leak, which ``preprocess`` refuses. ``minimum`` and
-    ``maximum`` (of a number, both included) and ``values`` (of text) are what may be found in the column; rows with
-    anything else are counted by a check of the data. A missing value is always allowed, but in arrays.
+    ``maximum`` (of a number, or of all numbers of an array; both included) and ``values`` (of text) are what may be
+    found in the column; rows with anything else are counted by a check of the data. A missing value is always
+    allowed, but in arrays.
 
     Models see three kinds: numbers, text and arrays. A boolean becomes the number 0 or 1, a time the number of days
     since 1970 (UTC); an ``array`` holds numbers of the one *shape* in each row, such as (1, 8, 8) for an image.
