@@ -3,12 +3,22 @@
 import torch
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.decomposition import PCA
-from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier, StackingClassifier
-from sklearn.linear_model import LogisticRegression
+from sklearn.ensemble import (
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+    StackingClassifier,
+    StackingRegressor,
+    VotingClassifier,
+    VotingRegressor,
+)
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import FunctionTransformer
-from sklearn.svm import LinearSVC
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.svm import SVC, LinearSVC
 from torch import nn
 
 
@@ -36,6 +46,85 @@ def search() -> GridSearchCV:
 def with_lambda() -> Pipeline:
     """Return a model that holds code."""
     return Pipeline([("twice", FunctionTransformer(lambda rows: rows * 2)), ("decide", LogisticRegression())])
+
+
+def calibrated_vectors() -> CalibratedClassifierCV:
+    """Return support vectors whose scores become probabilities."""
+    return CalibratedClassifierCV(SVC(), cv=2)
+
+
+def voting() -> VotingClassifier:
+    """Return a classifier that means others' probabilities."""
+    return VotingClassifier([("line", LogisticRegression()), ("forest", RandomForestClassifier(3))], voting="soft")
+
+
+def voting_neighbours() -> VotingClassifier:
+    """Return a classifier one part of which takes no weights."""
+    return VotingClassifier([("line", LogisticRegression()), ("near", KNeighborsClassifier())], voting="soft")
+
+
+def pipeline_of_numbers() -> Pipeline:
+    """Return a pipeline that predicts numbers."""
+    return Pipeline([("scale", StandardScaler()), ("line", Ridge())])
+
+
+def pipeline_of_neighbours() -> Pipeline:
+    """Return a pipeline whose last step takes no weights."""
+    return Pipeline([("scale", StandardScaler()), ("near", KNeighborsRegressor())])
+
+
+def search_of_numbers() -> GridSearchCV:
+    """Return a search over the parameters of a pipeline."""
+    return GridSearchCV(pipeline_of_numbers(), {"line__alpha": [0.1, 1.0]}, cv=2)
+
+
+def stacking_of_numbers() -> StackingRegressor:
+    """Return a regressor of regressors, boosted trees among them."""
+    parts = [("boosting", HistGradientBoostingRegressor(max_iter=20)), ("forest", RandomForestRegressor(3))]
+    return StackingRegressor(parts, cv=2)
+
+
+def stacking_of_logarithms() -> StackingRegressor:
+    """Return a regressor of which a part learns a number's logarithm."""
+    return StackingRegressor([("counts", HistGradientBoostingRegressor(loss="poisson", max_iter=3))], cv=2)
+
+
+def voting_of_numbers() -> VotingRegressor:
+    """Return a regressor that means others' numbers."""
+    return VotingRegressor([("line", Ridge()), ("forest", RandomForestRegressor(3))])
+
+
+class Convolution(nn.Module):
+    """A small convolutional network."""
+
+    def __init__(self, outputs: int, shape: tuple[int, int, int]) -> None:
+        super().__init__()
+        self.shape = shape
+        self.layers = nn.Sequential(
+            nn.Conv2d(shape[0], 8, 3, padding=1),
+            nn.BatchNorm2d(8),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Flatten(),
+            nn.LazyLinear(outputs),
+        )
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        """Return a logit for each class, shape (batch, outputs)."""
+        logits: torch.Tensor = self.layers(rows.reshape(-1, *self.shape))
+        return logits
+
+
+class Mixed(nn.Module):
+    """A network that gives no rows of its own: it reshapes the batch away."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.last = nn.Linear(inputs, outputs)
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        """Return every row twice."""
+        return torch.cat([self.last(rows), self.last(rows)])
 
 
 class Endless(nn.Linear):

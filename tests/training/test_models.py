@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 import torch
 from sample_rows import SCHEMA
+from task_rows import PLANTS, PRICES, STRIPES
 
+from weighbridge.data.schema import Schema
 from weighbridge.errors import ModelError
 from weighbridge.training import models
 
@@ -30,6 +32,11 @@ class Square(torch.nn.Module):
     def forward(self, rows):
         return self.first(rows) @ rows
 
+class Shaped(torch.nn.Linear):
+    def __init__(self, shape):
+        super().__init__(5, 1)
+        self.shape = shape
+
 def pipeline(c):
     return make_pipeline(StandardScaler(), LogisticRegression(C=c))
 
@@ -51,8 +58,10 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return "made_models"
 
 
-def build(path: str, params: dict[str, Any] | None = None, *, seed: int = 7, threads: int = 1) -> Any:
-    return models.build(path, params or {}, SCHEMA, seed=seed, threads=threads, inputs=5)
+def build(
+    path: str, params: dict[str, Any] | None = None, schema: Schema = SCHEMA, *, seed: int = 7, threads: int = 1
+) -> Any:
+    return models.build(path, params or {}, schema, seed=seed, threads=threads, inputs=5)
 
 
 def test_an_estimator_gets_the_seed_and_the_threads() -> None:
@@ -76,6 +85,34 @@ def test_a_network_is_told_its_inputs_and_its_weights_come_from_the_seed() -> No
     assert weights[0].shape == (3, 5)
     assert torch.equal(weights[0], weights[1])
     assert not torch.equal(weights[0], weights[2])
+
+
+@pytest.mark.parametrize(("schema", "outputs"), [(SCHEMA, 1), (PLANTS, 3), (PRICES, 1)], ids=["two", "three", "number"])
+def test_a_network_is_told_its_outputs(schema: Schema, outputs: int) -> None:
+    assert build("project.models:MLP", {"hidden": [3]}, schema).layers[-1].weight.shape == (outputs, 3)
+
+
+def test_a_builder_is_told_the_shape_of_the_one_array(project: str) -> None:
+    assert build(f"{project}:Shaped", None, STRIPES).shape == (1, 6, 6)
+    assert build(f"{project}:Shaped", {"shape": [36]}, STRIPES).shape == [36]
+
+
+@pytest.mark.parametrize(
+    ("path", "schema", "message"),
+    [
+        ("sklearn.linear_model:Ridge", PLANTS, "Ridge is no classifier; data.task is multiclass, and 'kind' is the cl"),
+        (FOREST, PRICES, "RandomForestClassifier is no regressor; data.task is regression, and 'price' is a number"),
+        ("made_models:text", PRICES, "expected a scikit-learn regressor or a torch.nn.Module"),
+        ("made_models:Shaped", PRICES, "filled in where the schema has exactly one column of type array"),
+        ("made_models:Shaped", SCHEMA, "filled in where the schema has exactly one column of type array"),
+    ],
+    ids=["regressor for classes", "classifier for numbers", "text", "no array for numbers", "no array"],
+)
+@pytest.mark.usefixtures("project")
+def test_a_model_of_another_task_is_refused_by_its_name(path: str, schema: Schema, message: str) -> None:
+    with pytest.raises(ModelError) as caught:
+        build(path, None, schema)
+    assert message in str(caught.value)
 
 
 def test_lazy_layers_are_given_their_shapes_and_running_means_stay_untouched(project: str) -> None:

@@ -87,7 +87,7 @@ def run(  # noqa: PLR0913 - what a run is made of
     data = documents.read_record(root / paths.PROFILE, manifest.DataSection)
     schema = schema_at(task.data_schema)
     columns = [*schema.features, schema.target, *([schema.weight] if schema.weight else [])]
-    train, validation = (tables.read_split(root, name, data, columns) for name in _LEARNED_FROM)
+    train, validation = tables.read_training(root, data, columns, seed)
     fitted = fitting.fit(
         task.candidate,
         schema,

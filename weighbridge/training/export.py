@@ -149,7 +149,27 @@ def _estimator(fitted: Fitted) -> Any:
 
     types = [(_FEATURES, FloatTensorType([None, prepare.width(fitted.preprocessing)]))]
     model = _convertible(fitted.model)
-    return _convert(model, types, {id(model): {"zipmap": False}} if fitted.schema.labels else {})
+    graph = _convert(model, types, {id(model): {"zipmap": False}} if fitted.schema.labels else {})
+    last = model.steps[-1][1] if hasattr(model, "steps") else model
+    logarithmic = [part for part in models.nested(model) if _predicts_logarithm(part)]
+    if any(part is not last for part in logarithmic):
+        name = type(logarithmic[0]).__name__
+        raise ModelError(f"{name} with loss: {logarithmic[0].loss} has an ONNX graph only on its own; {_ADVICE}")
+    if logarithmic:
+        _exponentiate(graph.graph)
+    return graph
+
+
+def _predicts_logarithm(estimator: Any) -> bool:
+    """Return whether these are boosted trees of a number's logarithm: skl2onnx leaves it at that."""
+    return hasattr(estimator, "_predictors") and estimator.loss in {"poisson", "gamma"}
+
+
+def _exponentiate(graph: Any) -> None:
+    from onnx import helper
+
+    graph.node.append(helper.make_node("Exp", [graph.output[-1].name], ["exponential"], name="exponentiate"))
+    graph.output[-1].name = "exponential"
 
 
 def _convertible(model: Any) -> Any:
