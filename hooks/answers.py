@@ -1,6 +1,9 @@
 """What may be answered to the template's questions; all that is wrong is said at once, in words."""
 
+from __future__ import annotations
+
 import re
+from collections.abc import Iterator, Mapping
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}\Z")
 _OWNER = re.compile(r"[^<>\s][^<>]* <[^<>@\s]+@[^<>@\s]+>\Z")
@@ -10,13 +13,13 @@ _LONGEST = 200
 _REFUSED = '{}"\\`'
 
 
-def problems(answers):
+def problems(answers: Mapping[str, object]) -> list[str]:
     """Return what is wrong with the *answers*, a mapping from question to text; empty where nothing is."""
     name, project, owner = (str(answers[key]) for key in ("project_slug", "project", "owner"))
     return [*_of_name(name), *_of_text("project", project), *_of_text("owner", owner), *_of_owner(owner)]
 
 
-def _of_name(name):
+def _of_name(name: str) -> Iterator[str]:
     if not _NAME.match(name):
         near = re.sub(r"[^a-z0-9_-]+", "-", name.lower()).strip("-_")[:64]
         such = near if _NAME.match(near) and near not in _TAKEN else "my-model"
@@ -28,7 +31,7 @@ def _of_name(name):
         yield f"name of the model: {name} is taken, for the folder models/ has files of this name; expected another"
 
 
-def _of_text(key, text):
+def _of_text(key: str, text: str) -> Iterator[str]:
     if not text.strip():
         yield f"{key}: found nothing; expected a few words"
     elif len(text) > _LONGEST:
@@ -40,6 +43,6 @@ def _of_text(key, text):
         yield f"{key}: found {found} in {text!r}; expected words without braces, double quotes, backquotes, backslashes"
 
 
-def _of_owner(owner):
+def _of_owner(owner: str) -> Iterator[str]:
     if owner.strip() and owner.isprintable() and not _OWNER.match(owner):
         yield f"owner: found {owner!r}; expected a name and a mail address, such as Ada Lovelace <ada@example.org>"
