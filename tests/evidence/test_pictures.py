@@ -1,4 +1,3 @@
-import itertools
 import math
 import struct
 from collections.abc import Callable
@@ -8,6 +7,7 @@ from typing import Any
 import matplotlib as mpl
 import msgspec
 import pytest
+from drawn import assert_readable, words
 from flights_sample import (
     gate,
     make_candidates,
@@ -22,9 +22,7 @@ from flights_sample import (
 )  # fmt: skip
 from hypothesis import given
 from hypothesis import strategies as st
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.text import Text
 
 from weighbridge import manifest
 from weighbridge.errors import RecordError
@@ -126,23 +124,6 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Scene]:
     return {kind: make(tmp_path_factory.mktemp(kind)) for kind, make in SCENES.items()}
 
 
-def words(figure: Figure) -> list[tuple[str, Any]]:
-    """Return each visible text of a figure and the box that it takes, in pixels."""
-    canvas: Any = FigureCanvasAgg(figure)
-    figure.draw_without_rendering()
-    ticks = {tick.label1 for axes in figure.axes for axis in (axes.xaxis, axes.yaxis) for tick in _drawn(axis)}
-    every = {text for axes in figure.axes for axis in (axes.xaxis, axes.yaxis) for text in axis.get_ticklabels()}
-    texts: list[Any] = [text for text in figure.findobj(Text) if text in ticks or text not in every]
-    shown = [text for text in texts if text.get_visible() and text.get_text().strip()]
-    return [(text.get_text(), text.get_window_extent(canvas.get_renderer())) for text in shown]
-
-
-def _drawn(axis: Any) -> list[Any]:
-    """Return the ticks inside the axes; an axis keeps some outside that it never draws."""
-    ticks: list[Any] = axis._update_ticks() if axis.axes.axison else []
-    return ticks
-
-
 def chunks(png: bytes) -> list[bytes]:
     found, position = [], 8
     while position < len(png):
@@ -165,16 +146,7 @@ def test_no_word_leaves_the_page_and_none_covers_another(
 ) -> None:
     with page.style():
         figure = paint(scenes[kind])
-        found = words(figure)
-        width, height = figure.get_size_inches() * figure.dpi
-    for text, box in found:
-        assert box.x0 >= 0, text
-        assert box.y0 >= 0, text
-        assert box.x1 <= width, text
-        assert box.y1 <= height, text
-    for (one, a), (other, b) in itertools.combinations(found, 2):
-        apart = a.x1 <= b.x0 + 1 or b.x1 <= a.x0 + 1 or a.y1 <= b.y0 + 2 or b.y1 <= a.y0 + 2
-        assert apart, f"{one!r} covers {other!r}"
+        assert_readable(figure)
 
 
 def test_pictures_hold_no_clock_or_software_and_are_the_same_twice_whatever_the_reader_s_style(

@@ -52,7 +52,7 @@ def shown(values: Floats) -> tuple[float, float]:
     low, high = float(values.min()), float(values.max())
     start, end = np.quantile(values, [_TAIL, 1 - _TAIL]).tolist()
     if high - low > _FAR * (end - start) > 0:
-        room = (end - start) / 10
+        room = (end - start) / 3
         low, high = max(low, start - room), min(high, end + room)
     return (low, high) if high > low else (low - 0.5, high + 0.5)
 
