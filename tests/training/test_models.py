@@ -141,7 +141,7 @@ def test_is_network_tells_networks_from_estimators() -> None:
         (FOREST, {"n_estimator": 3}, "did you mean 'n_estimators'"),
         (FOREST, {"zzzzzz": 3}, "expected some of n_estimators"),
         ("project.models:MLP", {"hiden": [3]}, "did you mean 'hidden'"),
-        ("project.models:MLP", {"hidden": ["x"]}, "can't be built with (inputs=5, hidden=['x'])"),
+        ("project.models:MLP", {"hidden": ["x"]}, "can't be built with (inputs=5, outputs=1, hidden=['x'])"),
         ("made_models:READY", {}, "expected a class, or a function"),
         ("made_models:text", {}, "expected a scikit-learn classifier or a torch.nn.Module"),
         ("made_models:text", {"loud": True}, "it takes no parameters"),
