@@ -226,6 +226,15 @@ class TestRefused:
         [
             ({"flag": [0, 2, 1] * 2}, "feature 'flag': found 2.0 in 2 of 6 rows, expected true or 1, false or 0"),
             ({"flag": "yes"}, "feature 'flag': found str (string, e.g. 'yes'), expected true, false or missing"),
+            (
+                {"text": pd.Series(["\ud800"] * COUNT, dtype=object)},
+                "feature 'text': found object (string, e.g. '\\ud800'), which can't be taken: 'utf-8' codec",
+            ),
+            (
+                {"id": pd.Series(["\ud800", *"abcde"], dtype=object)},
+                "id 'id': found object (string, e.g. '\\ud800'), which can't be taken",
+            ),
+            ({"when": np.datetime64("300000-01-01", "s")}, "which can't be taken: Out of bounds"),
             ({"when": 7}, "feature 'when': found int64 (integer, e.g. 7), expected times"),
             ({"number": [1.0] * 5 + [np.inf]}, "too large for float32, in 1 of 6 rows, first in the row of id 'r5'"),
             (
@@ -241,7 +250,7 @@ class TestRefused:
             ({"y": ["red", 1] * 3}, "target 'y': found object (mixed-integer"),
             ({"y": [0, 3] * 3}, "target 'y': found 3 in 3 of 6 rows, expected 0 or 'red', 1 or 'green', 2 or 'blue'"),
         ],
-        ids=lambda value: value[:24] if isinstance(value, str) else "",
+        ids=lambda value: value[:20] if isinstance(value, str) else "",
     )
     def test_a_bad_column(self, changes: dict[str, Any], message: str) -> None:
         assert message in refused(table(**changes))

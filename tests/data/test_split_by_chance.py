@@ -162,6 +162,11 @@ class TestByColumn:
         codes = assign(pd.DataFrame({"part": values}), CLASSES, self.SPLIT)
         assert codes.tolist() == [0, 0, 1, 2, -1][: len(codes)]
 
+    def test_large_whole_numbers_beside_gaps_are_told_apart(self) -> None:
+        split = ColumnSplit(column="day", train=("20260101",), validation=("20260102",), test=("20260103",))
+        codes = assign(pd.DataFrame({"day": [20260103, 20260102, None, 20260101]}), CLASSES, split)
+        assert codes.tolist() == [2, 1, -1, 0]
+
     def test_a_part_without_rows_is_refused_with_the_values_found(self) -> None:
         with pytest.raises(DataError) as refused:
             assign(pd.DataFrame({"part": ["train", "train", "valid", None]}), CLASSES, ColumnSplit(column="part"))

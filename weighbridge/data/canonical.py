@@ -56,11 +56,13 @@ def canonical(
     names = list(loaded.columns if isinstance(loaded, pd.DataFrame) else loaded.schema.names)
     readers = [reader for reader in _readers(schema, extra, repeats=repeats) if _is_there(reader, names, found)]
     frame = _frame(loaded, [reader.name for reader in readers])
-    ids = columns.text(frame[schema.id]) if schema.id in frame else None
-    taken = {}
-    for reader in readers:
+    taken: dict[str, pd.Series] = {}
+    for reader in readers:  # of which the id's is the first
         said: list[str] = []
-        taken[reader.name] = reader.read(_Loaded(frame[reader.name], ids, said.append))
+        try:
+            taken[reader.name] = reader.read(_Loaded(frame[reader.name], taken.get(schema.id), said.append))
+        except (ValueError, TypeError, OverflowError) as problem:  # such as text that isn't Unicode, or the year 300000
+            said.append(f"found {kind(frame[reader.name])}, which can't be taken: {problem}")
         found += [f"{reader.role} {reader.name!r}: {problem}" for problem in said]
     if found:
         raise problems.refusal(found)

@@ -12,6 +12,7 @@ from weighbridge.errors import DataError
 MISSING_LABEL = "(missing)"
 _NUMBERS = {"integer", "floating", "mixed-integer-float", "decimal", "boolean"}
 _TIMES = {"date", "datetime", "datetime64"}
+_EXACT = 2**53  # up to here whole numbers are told apart as floats
 _MICROSECONDS_A_DAY = 86_400_000_000
 
 
@@ -117,4 +118,7 @@ def label(value: object) -> str:
     """Return one value as people name it; see :func:`labels`."""
     if value is None or value != value or value == "":  # noqa: PLR0124 - only NaN differs from itself
         return MISSING_LABEL
-    return f"{value:g}" if isinstance(value, float | np.floating) else str(value)
+    if not isinstance(value, float | np.floating):
+        return str(value)
+    number = float(value)
+    return f"{number:.0f}" if number.is_integer() and abs(number) < _EXACT else f"{value:g}"

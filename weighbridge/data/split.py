@@ -224,7 +224,10 @@ def _strata(keys: pd.DataFrame, schema: Schema, split: RandomSplit | FoldSplit) 
 
 
 def _digests(texts: pd.Series, seed: int) -> npt.NDArray[np.uint64]:
-    """Return a number [n] of 64 bits for each text: SipHash of its UTF-8, with a key made of *seed*."""
+    """Return a number [n] of 64 bits for each text: SipHash-2-4 of its UTF-8 with a key made of *seed*, mixed.
+
+    Aumasson and Bernstein 2012; mixed as by SplitMix64, a permutation, by pandas.
+    """
     key = hashlib.sha256(str(seed).encode()).hexdigest()[:16]
     found = np.empty(len(texts), np.uint64)
     for start in range(0, len(texts), _DIGESTED_AT_ONCE):  # as Python's own texts they are many times as large
