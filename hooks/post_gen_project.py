@@ -133,7 +133,7 @@ def next_steps(without_updates):
         f"  cd {folder}",
         f"  make run         # an environment, Git and DVC, then the first release: {NAME}@v1.0.0",
         "",
-        "Then make it yours: docs/getting-started.md. The template's later improvements: docs/upgrade.md.",
+        "Then make it yours: docs/first-project.md. The template's later improvements: docs/upgrade.md.",
     ]
     if without_updates:
         lines += [f"({without_updates}, so there is no .cruft.json; 'cruft link ADDRESS' gives it one.)"]
