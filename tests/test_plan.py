@@ -1,6 +1,7 @@
 """Each stage is told its own part of the configuration; what can't be meant is refused."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -54,6 +55,11 @@ def changed(before: plan.Plan, after: plan.Plan) -> set[str]:
         ({"card": {"intended_use": "Another"}}, {"judge", "release"}),
         ({"card": {"limitations": "Others"}}, {"release"}),
         ({"release": {"push": "origin"}}, {"release"}),
+        ({"memory_mb": 8000}, {"train", "release"}),
+        (
+            {"search": {"network": {"method": "grid", "fit": {"epochs": [2, 4]}}}},
+            {"package", "release"},
+        ),
         ({"data": {"licence": "MIT"}}, {"preprocess", "release"}),
         ({"gates": {"small_enough": {"max": 21.0}}}, {"judge", "release"}),
         ({"candidates": {"logistic": {"params": {"C": 2.0}}}}, {"train", "evaluate", "package", "release"}),
@@ -82,6 +88,66 @@ def test_a_list_is_replaced_and_a_mapping_merged(load: Load) -> None:
     config = load({"seeds": [7], "candidates": {"extra": {"model": "a.b:C"}}}).config
     assert config.seeds == (7,)
     assert set(config.candidates) == {"logistic", "boosting", "network", "extra"}
+
+
+def test_null_takes_a_key_out(load: Load) -> None:
+    config = load({"candidates": {"network": None, "boosting": {"strings": None}}}).config
+    assert set(config.candidates) == {"logistic", "boosting"}
+    assert config.candidates["boosting"].strings == "one_hot", "back to the default"
+    assert "small_enough" not in load({"gates": {"small_enough": None}}).settings.gates.gates
+
+
+def test_null_is_a_value_among_parameters(load: Load) -> None:
+    params = load({"candidates": {"boosting": {"params": {"max_iter": None}}}}).config.candidates["boosting"].params
+    assert params["max_iter"] is None
+
+
+def test_null_for_what_is_not_there_is_refused(load: Load) -> None:
+    with pytest.raises(SettingsError, match=r"candidates\.netwrk"):
+        load({"candidates": {"netwrk": None}})
+
+
+@pytest.mark.parametrize(
+    ("rules", "words"),
+    [
+        (["../other.smk"], "custom_rules[0]: found '../other.smk'; expected a file of rules (.smk) in this project"),
+        (["/etc/rules.smk"], "expected a file of rules (.smk) in this project"),
+        (["project/rules.py"], "expected a file of rules (.smk) in this project"),
+        (["project/a.smk", "results/rules.smk"], "custom_rules[1]: found 'results/rules.smk', where releases hold no"),
+        ([".git/rules.smk"], "where releases hold no rules"),
+        (["project/a.smk", "project/a.smk"], "a file is named twice"),
+        ("project/a.smk", "custom_rules: found 'project/a.smk'"),
+    ],
+)
+def test_rules_that_a_release_could_not_hold_are_refused(rules: Any, words: str, load: Load) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load({"custom_rules": rules})
+    assert words in str(caught.value)
+
+
+def test_rules_that_are_not_there_are_refused(load: Load, tmp_path: Path) -> None:
+    project = load({"custom_rules": ["project/a.smk"]})
+    with pytest.raises(SettingsError, match=r"found 'project/a\.smk', and no such file"):
+        project.custom_rules()
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project/a.smk").symlink_to(ROOT / "Snakefile")
+    with pytest.raises(SettingsError, match="no such file in this project"):
+        project.custom_rules()
+    (tmp_path / "project/a.smk").unlink()
+    (tmp_path / "project/a.smk").touch()
+    assert project.custom_rules() == [tmp_path / "project/a.smk"]
+
+
+def test_rules_of_the_files_own_concern_no_stage_and_those_of_an_overlay_the_release(
+    load: Load, tmp_path: Path
+) -> None:
+    before = load()
+    overlaid = load({"custom_rules": ["project/a.smk"]})
+    assert changed(before, overlaid) == {"release"}, "which then refuses: no commit holds that"
+    config = tmp_path / "config/config.yaml"
+    config.write_text(config.read_text().replace("custom_rules: []", 'custom_rules: ["project/a.smk"]'))
+    assert load().config.custom_rules == ("project/a.smk",)
+    assert changed(before, load()) == set()
 
 
 def test_a_problem_of_an_overlay_is_not_blamed_on_the_files_line(load: Load) -> None:
@@ -151,7 +217,34 @@ def test_without_raw_files_the_pointer_says_what_is_to_come(load: Load, tmp_path
 
 
 class TestDefaults:
-    """A short configuration is a whole one."""
+    """A short configuration is a whole one, and the one that comes with the template shows every key."""
+
+    @pytest.mark.parametrize(
+        "section",
+        [
+            settings.Config, settings.Card, settings.Data, settings.TimeSplit, settings.RandomSplit,
+            settings.GroupSplit, settings.ColumnSplit, settings.FoldSplit, settings.Candidate, settings.Fit,
+            settings.Select, settings.Metrics, settings.OwnMetric, settings.Cost, settings.Release, settings.Grid,
+            settings.Random, settings.Span,
+        ],
+        ids=lambda section: str(section.__name__),
+    )  # fmt: skip
+    def test_every_key_stands_in_the_file_or_is_shown_in_a_comment(self, section: type[settings.Section]) -> None:
+        text = (ROOT / paths.CONFIG).read_text()
+        keys = {field.encode_name for field in msgspec.structs.fields(section)}
+        missing = {key for key in keys if not re.search(rf"(^|[#\s{{]){key}:", text, re.MULTILINE)}
+        assert not missing, "show these in config/config.yaml, with a line on what they do"
+
+    def test_what_stands_there_is_the_default_where_there_is_one(self) -> None:
+        config = documents.read(ROOT / paths.CONFIG).value
+        for key in ("search", "custom_rules", "memory_mb", "reuse", "threads", "cost", "release"):
+            less = {name: value for name, value in config.items() if name != key}
+            assert msgspec.convert(less, settings.Config) == msgspec.convert(config, settings.Config)
+
+    def test_the_search_that_is_shown_can_be_meant(self, load: Load) -> None:
+        shown = (ROOT / paths.CONFIG).read_text().split("search: {}\n")[1].partition("\n\n")[0]
+        text = "\n".join(line.removeprefix("#") for line in shown.splitlines())
+        assert len(load({"search": documents.parse(text, "shown").value}).config.candidates) == 1 + 9 + 20
 
     def test_only_the_needed_keys_are_needed(self) -> None:
         split = {"by": "time", "validation": "2013-05-01", "test": "2013-06-01", "end": "2013-07-01"}

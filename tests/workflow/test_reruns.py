@@ -38,6 +38,23 @@ def only(*candidates: str) -> set[str]:
 Change = Callable[[Project], object]
 CONFIG, GATES = "config/config.yaml", "config/gates.yaml"
 
+SEARCH = 'search: {logistic: {method: "grid", params: {C: [0.5, 2.0]}}}\n'
+POINTS = ("logistic-bb0cd7", "logistic-1a5586")
+NOTIFY = """
+rule notify:
+    \"\"\"Tell what was measured.\"\"\"
+    input:
+        paths.METRICS,
+    output:
+        "results/notified.yaml",
+    log:
+        "logs/notify.log",
+    conda:
+        "../../environment.yml"
+    shell:
+        "cp {input:q} {output:q} 2> {log:q}"
+"""
+
 
 def edit(path: str, old: str, new: str) -> Change:
     return lambda project: project.edit(path, old, new)
@@ -66,6 +83,12 @@ def swap(path: str, one: str, other: str) -> Change:
 def add_cases(project: Project) -> None:
     project.edit(GATES, "max_negative_flips: 0.2", 'cases: "config/cases.csv"')
     (project.root / "config/cases.csv").write_text("warmth,age,weight,store,spoiled\n3,3,0,yard,1\n")
+
+
+def add_rule(project: Project) -> None:
+    (project.root / "project/rules").mkdir()
+    (project.root / "project/rules/notify.smk").write_text(NOTIFY)
+    project.append(CONFIG, 'custom_rules: ["project/rules/notify.smk"]\n')
 
 
 def touch_all(project: Project) -> None:
@@ -139,6 +162,10 @@ CASES: dict[str, tuple[Change, set[str]]] = {
         only("forest"),
     ),
     "a candidate renamed": (edit(CONFIG, "  logistic:", "  linear:"), only("linear")),
+    "a candidate searched": (edit(CONFIG, "seeds:", SEARCH + "seeds:"), only(*POINTS) | {"search"}),
+    "memory": (edit(CONFIG, "seeds:", "memory_mb: 5000\nseeds:"), TRAIN),
+    "the task": (edit(CONFIG, '  licence: "CC0-1.0"', '  licence: "CC0-1.0"\n  task: "multiclass"'), PREPROCESS),
+    "a rule of one's own": (add_rule, NOTHING),
     "threads": (edit(CONFIG, "seeds:", "threads: 2\nseeds:"), TRAIN),
     "a metric": (edit(CONFIG, '"log_loss"', '"brier_score_loss"'), EVALUATE),
     "the primary metric": (edit(CONFIG, "metrics:\n", 'select: {metric: "accuracy"}\nmetrics:\n'), PACKAGE),
@@ -195,6 +222,40 @@ def test_an_overlay_may_change_a_gate(finished: Project) -> None:
 def test_an_overlay_may_change_a_hyperparameter(finished: Project) -> None:
     (finished.root / "over.yaml").write_text("candidates: {network: {params: {hidden: [8]}}}\n")
     assert finished.planned("--configfile", "over.yaml") == only("network")
+
+
+def test_an_overlay_may_take_a_candidate_out(finished: Project) -> None:
+    (finished.root / "over.yaml").write_text("candidates: {network: null}\n")
+    assert finished.planned("--configfile", "over.yaml") == PACKAGE
+
+
+def test_a_search_is_compared_and_a_change_of_it_trains_new_points_only(finished: Project) -> None:
+    finished.edit(CONFIG, "seeds:", SEARCH + "seeds:")
+    finished.snakemake("search")
+    table = finished.read("results/search.csv").splitlines()
+    assert table[0] == "candidate,search,roc_auc_mean,roc_auc_deviation,seconds,champion,params.C"
+    assert {line.split(",")[0] for line in table[1:]} == set(POINTS)
+    assert "## logistic: 2 points" in finished.read("results/search.md")
+    assert (finished.root / "results/figures/search.png").read_bytes().startswith(b"\x89PNG")
+    assert finished.planned("search") == NOTHING
+    finished.edit(CONFIG, "C: [0.5, 2.0]", "C: [9.0, 2.0]")
+    planned = finished.planned("search")
+    assert {job for job in planned if "logistic" in job} == runs("train", "evaluate", of=("logistic-6dc5e7",))
+    assert planned - runs("train", "evaluate", of=("logistic-6dc5e7",)) == {"package", "search"}
+
+
+def test_a_rule_of_ones_own_reads_what_the_pipeline_wrote(finished: Project) -> None:
+    add_rule(finished)
+    assert "notify" in finished.snakemake("notify")
+    assert finished.read("results/notified.yaml") == finished.read("models/metrics.yaml")
+    lint = finished.attempt("snakemake", "--lint")
+    assert "Congratulations" in lint.text, lint.text
+    assert finished.planned() == NOTHING
+
+
+def test_a_file_of_rules_that_is_not_there_is_named(finished: Project) -> None:
+    finished.append(CONFIG, 'custom_rules: ["project/rules/notify.smk"]\n')
+    assert "custom_rules: found 'project/rules/notify.smk', and no such file" in finished.refused("--dry-run")
 
 
 def test_results_from_elsewhere_can_be_called_current(finished: Project) -> None:
