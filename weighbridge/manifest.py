@@ -886,7 +886,7 @@ class Released(Record, frozen=True):
 
 def missing_fields(manifest: Manifest) -> tuple[str, ...]:
     """Return the dotted names of the text fields that are empty where the manifest needs words."""
-    optional = {"code.repository", "code.branch"}
+    optional = {"code.repository", "code.branch", "data.time", "data.group", "data.weight", "data.target_unit"}
     needed = {"model_info", "data", "card", "code", "environment", "hardware"}
     empty = []
     for section in msgspec.structs.fields(Manifest):

@@ -4,7 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from flights_sample import make_manifest
+from msgspec.structs import replace
 
+from weighbridge import manifest
 from weighbridge.data import tables
 from weighbridge.errors import DataError
 from weighbridge.evidence import predictions
@@ -70,15 +73,27 @@ def test_two_classes_that_change_places_swap_their_probabilities() -> None:
 
 
 @pytest.mark.parametrize(
-    ("before", "now", "expected"),
+    ("before", "now", "why"),
     [
-        ("abc", "abcd", True),
-        ("abc", "ab", True),
-        ("abc", "axy", False),
-        ("ab", "xy", False),
-        ("", "", True),
-        ("ab", "", False),
+        ("abc", "abcd", ""),
+        ("abcd", "bad", ""),
+        ("ab", "ab", ""),
+        ("abc", "axy", "it tells a, b, c, this a, x, y"),
+        ("ab", "ba", "it tells a, b, this b, a"),
+        ("abc", "ab", "it is a multiclass and this a binary task"),
+        ("ab", "", "it is a binary and this a regression task"),
+        ("", "", ""),
     ],
 )
-def test_models_with_less_than_two_classes_in_common_are_not_compared(before: str, now: str, *, expected: bool) -> None:
-    assert predictions.comparable(tuple(before), tuple(now)) is expected
+def test_models_that_tell_other_things_are_not_compared(before: str, now: str, why: str) -> None:
+    assert predictions.incomparable(data(before), data(now)) == why
+
+
+def test_numbers_of_another_unit_are_not_compared() -> None:
+    said = predictions.incomparable(replace(data(""), target_unit="mi"), replace(data(""), target_unit="km"))
+    assert said == "it predicts in mi, this in km"
+
+
+def data(labels: str) -> manifest.DataSection:
+    tasks = {0: "regression", 2: "binary"}
+    return replace(make_manifest().data, labels=tuple(labels), task=tasks.get(len(labels), "multiclass"))

@@ -12,14 +12,17 @@ from weighbridge.data import tables
 from weighbridge.digest import sha256_file
 from weighbridge.errors import RecordError
 from weighbridge.manifest import Input, Interface, Manifest
-from weighbridge.stages.weigh import with_retired
+from weighbridge.stages.weigh import retired
 
 OWN_ROWS = paths.BASELINE_ROWS / "test.parquet"
 SEATS = Input(name="seats", type="number", unit="seats", may_be_missing=True)
 
 
-def frame(*ids: str) -> pd.DataFrame:
-    return pd.DataFrame({"id": ids, "distance": range(len(ids))})
+COLUMNS = ("id", "distance")
+
+
+def ids(*values: str) -> "pd.Series[str]":
+    return pd.Series(values, name="id")
 
 
 @pytest.fixture
@@ -36,36 +39,35 @@ def previous(tmp_path: Path) -> Manifest:
 
 
 def test_it_is_joined_by_id(tmp_path: Path, previous: Manifest) -> None:
-    found, hint = with_retired(frame("a", "b"), "id", previous, tmp_path / OWN_ROWS)
-    assert found["seats"].tolist() == [1.0, 2.0]
+    found, hint = retired(ids("a", "b"), COLUMNS, previous, tmp_path / OWN_ROWS)
+    assert found is not None
+    assert found["seats"].loc[["a", "b"]].tolist() == [1.0, 2.0]
     assert hint == ""
 
 
 def test_nothing_is_read_where_nothing_was_retired(tmp_path: Path, previous: Manifest) -> None:
-    rows = frame("x").assign(seats=1.0)
-    assert with_retired(rows, "id", previous, tmp_path / OWN_ROWS) == (rows, "")
-    assert with_retired(frame("x"), "id", None, tmp_path / OWN_ROWS)[1] == ""
+    assert retired(ids("x"), (*COLUMNS, "seats"), previous, tmp_path / OWN_ROWS) == (None, "")
+    assert retired(ids("x"), COLUMNS, None, tmp_path / OWN_ROWS) == (None, "")
 
 
 def test_rows_that_the_last_release_never_saw_are_counted(tmp_path: Path, previous: Manifest) -> None:
-    found, hint = with_retired(frame("a", "new"), "id", previous, tmp_path / OWN_ROWS)
-    assert "seats" not in found
+    found, hint = retired(ids("a", "new"), COLUMNS, previous, tmp_path / OWN_ROWS)
+    assert found is None
     assert "1 of these 2 rows" in hint
     assert "data.split" in hint
 
 
 def test_rows_that_are_not_at_hand_are_said_to_be_so(tmp_path: Path, previous: Manifest) -> None:
     (tmp_path / paths.BASELINE_ROWS / "test.parquet").unlink()
-    assert "aren't at hand" in with_retired(frame("a"), "id", previous, tmp_path / OWN_ROWS)[1]
+    assert "aren't at hand" in retired(ids("a"), COLUMNS, previous, tmp_path / OWN_ROWS)[1]
 
 
 def test_rows_named_by_another_column_are_not_joined(tmp_path: Path, previous: Manifest) -> None:
-    rows = frame("a").rename(columns={"id": "flight"})
-    assert "'flight'" in with_retired(rows, "flight", previous, tmp_path / OWN_ROWS)[1]
+    assert "'flight'" in retired(ids("a").rename("flight"), ("flight", "distance"), previous, tmp_path / OWN_ROWS)[1]
 
 
 def test_edited_rows_are_refused(tmp_path: Path, previous: Manifest) -> None:
     path = tmp_path / paths.BASELINE_ROWS / "test.parquet"
     tables.write_parquet(pd.DataFrame({"id": ["a"], "seats": [9.0]}), path)
     with pytest.raises(RecordError, match="edited"):
-        with_retired(frame("a"), "id", previous, tmp_path / OWN_ROWS)
+        retired(ids("a"), COLUMNS, previous, tmp_path / OWN_ROWS)

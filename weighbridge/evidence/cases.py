@@ -1,7 +1,9 @@
 """Critical cases: rows that a model must decide as a person says, whatever its averages.
 
 A CSV file (UTF-8, a header, commas) with all columns of the features, the target column, and the id column where rows
-have names; an empty cell is a missing value. The target is 0 or 1, or the label that the schema gives it.
+have names; an empty cell is a missing value. The target is a class's number, or the label that the schema gives it.
+A boolean is 0, 1, false or true, a time as in 2026-01-31 or 2026-01-31T12:30. Cells can't hold arrays, and a
+regression decides nothing: neither has critical cases.
 """
 
 import csv
@@ -14,11 +16,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from weighbridge.data import columns
 from weighbridge.data.schema import Column, Schema
 from weighbridge.digest import sha256_bytes
-from weighbridge.errors import SettingsError
+from weighbridge.errors import DataError, SettingsError
 from weighbridge.evidence import serving
 from weighbridge.evidence.catalogue import require
+from weighbridge.evidence.rows import decided
 from weighbridge.manifest import Case
 
 _LARGEST = 8 * 1024 * 1024
@@ -36,16 +40,17 @@ def decide(
         files: paths below it, as gates name them.
         onnx: the bundle's graph.
         schema: what the columns are.
-        threshold: probability from which a row is decided to be positive.
+        threshold: probability from which a row is decided to be positive, of two classes.
 
     Raises:
-        SettingsError: where a file is missing, unreadable, without rows, or a column or cell isn't as the schema
-            declares; naming file, line, column and the nearest known one.
+        SettingsError: for rows that can't have any; where a file is missing, unreadable, without rows, or a column or
+            cell isn't as the schema declares; naming file, line, column and the nearest known one.
         ModelError: where the bundle can't be run.
     """
     found: list[Case] = []
     digests: dict[str, str] = {}
     for file in files:
+        _refuse_other_schemas(file, schema)
         content = _content(root / file, file)
         digests[file] = sha256_bytes(content)
         found += _decided(file, read(content, file, schema), onnx, schema, threshold)
@@ -53,9 +58,22 @@ def decide(
 
 
 def _decided(file: str, cases: pd.DataFrame, onnx: Path, schema: Schema, threshold: float) -> Iterator[Case]:
-    positive = serving.predict(onnx, cases) >= threshold
-    for name, expected, decided in zip(cases[schema.id], cases[schema.target], positive, strict=True):
-        yield Case(file=file, id=name, expected=schema.labels[expected], found=schema.labels[int(decided)])
+    made = decided(schema.task, serving.predict(onnx, cases), threshold)
+    for name, expected, found in zip(cases[schema.id], cases[schema.target], made, strict=True):
+        yield Case(file=file, id=name, expected=schema.labels[expected], found=schema.labels[int(found)])
+
+
+def _refuse_other_schemas(shown: str, schema: Schema) -> None:
+    if schema.task == "regression":
+        raise SettingsError(
+            f"{shown}: found critical cases of a regression, which decides nothing; leave out 'cases', and take a gate "
+            "of kind slices with must_pass for rows that matter"
+        )
+    if schema.arrays:
+        raise SettingsError(
+            f"{shown}: found critical cases for rows with arrays ({', '.join(schema.arrays)}), which a cell of a CSV "
+            "file can't hold; leave out 'cases', and take a gate of kind slices with must_pass for rows that matter"
+        )
 
 
 def _content(path: Path, shown: str) -> bytes:
@@ -71,7 +89,7 @@ def _content(path: Path, shown: str) -> bytes:
 
 
 def read(content: bytes, shown: str, schema: Schema) -> pd.DataFrame:
-    """Return the cases as a table with id (text), features in canonical form and target (0 or 1).
+    """Return the cases as a table with id (text), features in canonical form and target (the number of a class).
 
     A row without a name is called by its line.
 
@@ -144,7 +162,7 @@ def _row(where: str, line: int, cells: Mapping[str, str], schema: Schema, proble
     """Return the row's values; what is wrong with a cell goes to *problems*."""
     row: dict[str, Any] = {schema.id: cells.get(schema.id, "").strip() or f"line {line}"}
     for name, column in schema.features.items():
-        read_cell = _text if column.type == "string" else _number
+        read_cell = _CELLS.get(column.type, _number)
         row[name] = read_cell(f"{where}: {name}", cells[name], column, problems)
     row[schema.target] = _outcome(f"{where}: {schema.target}", cells[schema.target].strip(), schema, problems)
     return row
@@ -177,8 +195,31 @@ def _number(where: str, cell: str, column: Column, problems: list[str]) -> np.fl
     return np.float32(number)
 
 
+def _boolean(where: str, cell: str, column: Column, problems: list[str]) -> np.float32:
+    return _number(where, _TRUTH.get(cell.strip().lower(), cell), column, problems)
+
+
+def _time(where: str, cell: str, _column: Column, problems: list[str]) -> np.float32:
+    if not cell.strip():
+        return np.float32("nan")
+    try:
+        return np.float32(columns.days(pd.Series([pd.Timestamp(cell.strip())])).iloc[0])
+    except (ValueError, DataError):
+        problems.append(f"{where}: found {cell!r}, expected a time such as 2026-01-31 or 2026-01-31T12:30")
+        return np.float32("nan")
+
+
+_TRUTH = {"false": "0", "true": "1"}
+_CELLS = {"string": _text, "boolean": _boolean, "time": _time}
+
+
 def _outcome(where: str, cell: str, schema: Schema, problems: list[str]) -> int:
-    known = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, schema.labels[0]: 0, schema.labels[1]: 1}
+    labels = schema.labels
+    known = {f"{number}{end}": number for number in range(len(labels)) for end in ("", ".0")}
+    known |= {label: number for number, label in enumerate(labels)}
     if cell not in known:
-        problems.append(f"{where}: found {cell!r}, expected 0 ({schema.labels[0]}) or 1 ({schema.labels[1]})")
+        few = [f"{number} ({label})" for number, label in enumerate(labels[:_SHOWN])]
+        more = [f"one of {len(labels) - _SHOWN} more"] if len(labels) > _SHOWN else []
+        *all_but_last, last = [*few, *more]
+        problems.append(f"{where}: found {cell!r}, expected {', '.join(all_but_last)} or {last}")
     return known.get(cell, 0)

@@ -32,6 +32,12 @@ class Parts:
     key: str
     beside: pd.DataFrame | None = None
 
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns that the file has."""
+        with parquet.ParquetFile(self.path) as file:
+            return list(file.schema_arrow.names)
+
     def __len__(self) -> int:
         with parquet.ParquetFile(self.path) as file:
             return int(file.metadata.num_rows)
@@ -44,7 +50,7 @@ class Parts:
         """
         try:
             with parquet.ParquetFile(self.path) as file:
-                columns = [name for name in file.schema_arrow.names if name == self.key or name in self.wanted]
+                columns = [name for name in self.columns if name == self.key or name in self.wanted]
                 for batch in file.iter_batches(ROWS, columns=columns, use_threads=False):
                     yield self._joined(batch.to_pandas(use_threads=False))
         except (pa.ArrowInvalid, OSError) as problem:

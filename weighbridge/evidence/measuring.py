@@ -14,7 +14,6 @@ from weighbridge.errors import DataError
 from weighbridge.evidence import bootstrap
 from weighbridge.evidence.metrics import Floats
 
-TASK = "binary"
 LISTED_SMALL_SLICES = 20
 
 
@@ -24,21 +23,23 @@ class HeldOut:
 
     Attributes:
         y: outcomes [n].
-        p: the bundle's probabilities [n].
+        p: the bundle's predictions, [n] or of several classes [n, k].
         groups: group of each row [n]; none where rows are independent.
         wanted: what is measured, and how.
+        task: ``binary``, ``multiclass`` or ``regression``.
     """
 
     y: npt.NDArray[Any]
     p: Floats
     groups: npt.NDArray[Any] | None
     wanted: settings.Metrics
+    task: str = "binary"
 
     def measure(self, predictions: Sequence[Floats], thresholds: Sequence[float]) -> tuple[bootstrap.Measured, ...]:
         """Return values and samples of each of *predictions*, over one set of resamples."""
         wanted = self.wanted
         return bootstrap.measure(
-            wanted.names, self.y, predictions, self.groups, thresholds, wanted.resamples, task=TASK, own=wanted.own
+            wanted.names, self.y, predictions, self.groups, thresholds, wanted.resamples, task=self.task, own=wanted.own
         )
 
     def intervals(self, measured: bootstrap.Measured) -> dict[str, manifest.Interval]:
@@ -48,7 +49,7 @@ class HeldOut:
         return {name: bootstrap.interval(values[name], samples[name], confidence, groups) for name in self.wanted.names}
 
     def shares(self, indicators: Sequence[npt.NDArray[np.bool_]]) -> list[manifest.Interval]:
-        """Return the share of rows that each of *indicators* [n] holds for, with its interval."""
+        """Return the share of rows that each of *indicators* [n] holds for, with its interval; of classes only."""
         strata = None if self.groups is not None else self.y
         values, samples = bootstrap.means(indicators, self.groups, self.wanted.resamples, strata=strata)
         confidence, groups = self.wanted.confidence, self.count_groups()

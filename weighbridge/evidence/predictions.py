@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from weighbridge.errors import DataError
 from weighbridge.evidence.metrics.totals import Array, Floats
+from weighbridge.manifest import DataSection
 
 BASELINE = "baseline"
 _SHARED = 2  # classes that two models must both know to be compared
@@ -108,12 +109,21 @@ def values(column: "pd.Series[Any]", task: str) -> Floats:
     return found
 
 
-def comparable(before: Sequence[str], now: Sequence[str]) -> bool:
-    """Return whether models that tell these classes can be compared: they have two in common at least, or no classes.
+def incomparable(before: DataSection, now: DataSection) -> str:
+    """Return why models of these data can't be compared on the same rows, in words; empty where they can.
 
-    With fewer in common, all that the one says of the other's classes would be certain, or even.
+    They can where they predict the same thing: numbers of one unit, or several classes of which two are known to both
+    at least (with fewer, all that the one says of the other's would be certain, or even). Two classes have to be the
+    same two, in their order, since the threshold is a probability of the second.
     """
-    return len(set(before) & set(now)) >= _SHARED or not (before or now)
+    if before.task != now.task:
+        return f"it is a {before.task} and this a {now.task} task"
+    if before.target_unit != now.target_unit:
+        return f"it predicts in {before.target_unit or '(no unit)'}, this in {now.target_unit or '(no unit)'}"
+    shared = set(before.labels) & set(now.labels)
+    if before.labels == now.labels or (now.task == "multiclass" and len(shared) >= _SHARED):
+        return ""
+    return f"it tells {', '.join(before.labels)}, this {', '.join(now.labels)}"
 
 
 def onto_labels(predictions: Floats, before: Sequence[str], now: Sequence[str]) -> Floats:

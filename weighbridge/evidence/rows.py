@@ -150,14 +150,19 @@ class Rows:
             SettingsError: of a regression, which decides nothing.
         """
         new, old = (
-            None if predictions is None else _decided(self.task, predictions, threshold)
+            None if predictions is None else decided(self.task, predictions, threshold)
             for predictions, threshold in zip((self.new, self.old), self.thresholds, strict=True)
         )
         assert new is not None  # noqa: S101 - for the type checker: predictions are always there
         return new, old
 
 
-def _decided(task: str, predictions: Array, threshold: float) -> Array:
+def decided(task: str, predictions: Array, threshold: float) -> Array:
+    """Return what *predictions* decide of each row [n]: the number of a class.
+
+    Raises:
+        SettingsError: of a regression, which decides nothing.
+    """
     if task == "regression":
         raise SettingsError(
             "found a gate on decisions, but a regression makes none; expected kind 'change' or 'calibration'. Edit "

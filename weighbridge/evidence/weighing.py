@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
-import numpy as np
 import pandas as pd
 
 from weighbridge import manifest, settings
 from weighbridge.data.schema import Schema
 from weighbridge.errors import DataError, ModelError, WeighbridgeError
-from weighbridge.evidence import bootstrap, graph, metrics, serving
+from weighbridge.evidence import bootstrap, feeding, graph, metrics, predictions, serving
 from weighbridge.evidence.catalogue import require
-from weighbridge.evidence.measuring import TASK, HeldOut, slices
+from weighbridge.evidence.measuring import HeldOut, slices
 from weighbridge.evidence.metrics import Floats
+from weighbridge.evidence.rows import decided
 
 
 class Baseline(NamedTuple):
@@ -34,6 +34,10 @@ class Baseline(NamedTuple):
     """The version of onnxruntime that it records."""
     hint: str = ""
     """What to say besides where it can't be run on these rows."""
+    labels: tuple[str, ...] | None = None
+    """The classes that it tells; those of the bundle where not known."""
+    unlike: str = ""
+    """Why its predictions can't be compared with the bundle's, whatever they are."""
 
 
 def weigh(  # noqa: PLR0913 - all that a weighing depends on, by name
@@ -45,21 +49,22 @@ def weigh(  # noqa: PLR0913 - all that a weighing depends on, by name
     content_sha256: str,
     test_sha256: str,
     baseline: Baseline | None = None,
+    inputs: feeding.Rows | None = None,
 ) -> tuple[manifest.Weighing, pd.DataFrame]:
     """Return the weighing, and the predictions by row.
 
     Args:
         onnx: the bundle's ``model.onnx``.
-        test: the test rows: id, time, group where there is one, features and target.
+        test: the test rows: id, target, group where there is one, and the columns that they are cut by.
         schema: what the columns are.
         metrics: what is measured, and how.
         content_sha256: digest of the bundle.
         test_sha256: digest of the test rows' file.
         baseline: the last release, where there is one.
+        inputs: the models' inputs of the same rows, in their order; *test* has them where left out.
 
     Returns:
-        The record, and a table with ``id``, ``group`` (missing without one), ``target``, ``probability`` and
-        ``baseline`` (NaN where the last release couldn't be run).
+        The record, and a table as :func:`weighbridge.evidence.predictions.table` makes it.
 
     Raises:
         DataError: where ids repeat, predictions aren't finite, or the rows hold one class or one group only.
@@ -68,11 +73,12 @@ def weigh(  # noqa: PLR0913 - all that a weighing depends on, by name
     """
     _require_columns(test, schema, metrics.slices)
     made_of = graph.describe(onnx)
-    p = serving.predict(onnx, test)
+    inputs = test if inputs is None else inputs
+    p = checked(schema.task, serving.predict(onnx, inputs), len(test))
     groups = None if schema.group is None else test[schema.group].to_numpy()
-    rows = HeldOut(y=test[schema.target].to_numpy(), p=p, groups=groups, wanted=metrics)
-    other, reason = _baseline_predictions(baseline, test)
-    seen = _Seen(rows, *_both(rows, baseline, other), *_costs(onnx, baseline, other, test))
+    rows = HeldOut(y=test[schema.target].to_numpy(), p=p, groups=groups, wanted=metrics, task=schema.task)
+    other, reason = _baseline_predictions(baseline, inputs, len(test), schema)
+    seen = _Seen(rows, *_both(rows, baseline, other), *_costs(onnx, baseline, other, inputs))
     record = manifest.Weighing(
         rows=len(test),
         groups=rows.count_groups(),
@@ -87,10 +93,10 @@ def weigh(  # noqa: PLR0913 - all that a weighing depends on, by name
         comparison=None if baseline is None else _comparison(seen, baseline, other, reason, made_of),
         test_sha256=test_sha256,
         content_sha256=content_sha256,
-        task=TASK,
+        task=schema.task,
         graph=made_of,
     )
-    return record, _predictions(test, schema, p, other)
+    return record, predictions.table(test[schema.id], groups, rows.y, p, other, schema.task)
 
 
 class _Seen(NamedTuple):
@@ -119,7 +125,7 @@ def _threshold(baseline: Baseline, otherwise: float) -> float:
 
 
 def _costs(
-    onnx: Path, baseline: Baseline | None, other: Floats | None, test: pd.DataFrame
+    onnx: Path, baseline: Baseline | None, other: Floats | None, test: feeding.Rows
 ) -> tuple[manifest.Serving, serving.Beside | None]:
     if baseline is None or baseline.onnx is None or other is None:
         return serving.measure(onnx, test), None
@@ -132,25 +138,31 @@ def _require_columns(test: pd.DataFrame, schema: Schema, slices: Sequence[str]) 
     missing = [name for name in named if name not in test.columns]
     if missing:
         raise DataError(f"the test rows lack {', '.join(missing)}; found {', '.join(map(str, test.columns))}")
+    known = [schema.time, schema.group, *(name for name, one in schema.features.items() if one.kind != "array")]
     for column in slices:
-        require(column, [name for name in test.columns if name not in {schema.id, schema.target}], "slice column")
+        require(column, [name for name in known if name], "slice column")
     repeated = int(test[schema.id].duplicated().sum())
     if repeated:
         raise DataError(f"{repeated} of {len(test)} test rows repeat an id of {schema.id}; expected each row once")
 
 
-def _baseline_predictions(baseline: Baseline | None, test: pd.DataFrame) -> tuple[Floats | None, str]:
-    """Return the last release's predictions of the same rows, or why there are none."""
+def _baseline_predictions(
+    baseline: Baseline | None, inputs: feeding.Rows, rows: int, schema: Schema
+) -> tuple[Floats | None, str]:
+    """Return the last release's predictions of the same rows, of this one's classes, or why there are none."""
     if baseline is None:
         return None, ""
     tag, onnx = baseline.release, baseline.onnx
+    if baseline.unlike:
+        return None, f"{tag} can't be compared with: {baseline.unlike}"
     if onnx is None:
         return None, (
             f"the bundle of {tag} isn't at hand: neither DVC's cache nor its remote has it. `dvc push` it where it was "
             "made, then run 'snakemake --cores all --forcerun package'"
         )
     try:
-        return metrics.probabilities(serving.predict(onnx, test), len(test)), ""
+        found = checked(schema.task, serving.predict(onnx, inputs), rows)
+        return predictions.onto_labels(found, baseline.labels or schema.labels, schema.labels), ""
     except WeighbridgeError as problem:
         return None, "; ".join(filter(None, [f"{tag} can't be run on these rows: {problem}", baseline.hint]))
 
@@ -195,22 +207,19 @@ def changes(
     """Return what the predictions alone say of a comparison, by its fields.
 
     Args:
-        rows: the test rows, with the bundle's probabilities.
+        rows: the test rows, with the bundle's predictions.
         measured: the metrics of the bundle and of the last release, over the same resamples.
-        other: the last release's probabilities [n].
-        threshold: probability from which it decides a row to be positive.
+        other: the last release's predictions, likewise.
+        threshold: probability from which it decides a row to be positive, of two classes.
     """
     wanted, (new, old) = rows.wanted, measured
-    decided, before = rows.p >= wanted.threshold, other >= threshold
-    right = rows.y.astype(np.bool_)
-    changed, flips = rows.shares([decided != before, (before == right) & (decided != right)])
     groups = rows.count_groups()
-    return {
-        "metrics": {name: bootstrap.change(name, new, old, wanted.confidence, groups) for name in wanted.names},
-        "changed_decisions": changed.value,
-        "changed": changed,
-        "negative_flips": flips,
-    }
+    found = {"metrics": {name: bootstrap.change(name, new, old, wanted.confidence, groups) for name in wanted.names}}
+    if rows.task == "regression":
+        return found
+    now, before = decided(rows.task, rows.p, wanted.threshold), decided(rows.task, other, threshold)
+    changed, flips = rows.shares([now != before, (before == rows.y) & (now != rows.y)])
+    return {**found, "changed_decisions": changed.value, "changed": changed, "negative_flips": flips}
 
 
 def _graph_of(baseline: Baseline) -> manifest.Graph | None:
@@ -221,21 +230,21 @@ def _graph_of(baseline: Baseline) -> manifest.Graph | None:
         return None
 
 
-def calibration(rows: HeldOut) -> manifest.Calibration:
-    """Return how far the probabilities can be taken at their word."""
+def calibration(rows: HeldOut) -> manifest.Calibration | None:
+    """Return how far the probabilities can be taken at their word; ``None`` where there are not just two classes."""
+    if rows.task != "binary":
+        return None
     bins = metrics.reliability(rows.y, rows.p)
     error = metrics.expected_calibration_error(rows.y, rows.p)
     return manifest.Calibration(expected_calibration_error=error, bins=len(bins))
 
 
-def _predictions(test: pd.DataFrame, schema: Schema, p: Floats, other: Floats | None) -> pd.DataFrame:
-    group = test[schema.group].to_numpy() if schema.group else np.full(len(test), None, dtype=object)
-    return pd.DataFrame(
-        {
-            "id": test[schema.id].to_numpy(),
-            "group": group,
-            "target": test[schema.target].to_numpy(),
-            "probability": p,
-            "baseline": np.full(len(test), np.nan) if other is None else other,
-        }
-    )
+def checked(task: str, found: Floats, rows: int) -> Floats:
+    """Return what a graph has predicted, as *task* has it.
+
+    Raises:
+        DataError: where it has another shape, isn't finite, or no probabilities are where some belong.
+    """
+    if task == "binary":
+        return metrics.probabilities(found, rows)
+    return metrics.class_probabilities(found, rows) if task == "multiclass" else metrics.predicted(found, rows)

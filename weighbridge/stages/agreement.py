@@ -170,6 +170,7 @@ def by_settings(
     seeds = tuple(score.seed for score in packaged.candidates[packaged.champion].seeds)
     yield _Claim("seeds", seeds, config.seeds, "package")
     yield _Claim("select.metric", packaged.primary, config.select.metric, "package")
+    yield _Claim("data.task", weighed.task, config.data.task, "preprocess")
     measured = (weighed.threshold, weighed.confidence, weighed.resamples, tuple(weighed.metrics))
     metrics = config.metrics
     wanted = (metrics.threshold, metrics.confidence, metrics.resamples, metrics.names)

@@ -16,6 +16,7 @@ from weighbridge.data.schema import Schema, schema_at
 from weighbridge.digest import sha256_file, sha256_json
 from weighbridge.errors import DataError, SettingsError
 from weighbridge.evidence import gates, statement, verdict_page, version
+from weighbridge.evidence.predictions import arrays
 from weighbridge.evidence.rows import Rows
 from weighbridge.stages import baseline
 from weighbridge.tasks import JudgeTask, plain
@@ -160,14 +161,15 @@ def rows(task: JudgeTask, schema: Schema, case: Case, predictions: pd.DataFrame,
     weighing = case.weighing
     wanted = _columns(task.gates, schema, case.data)
     joined = _joined(predictions, test, schema)
+    found = arrays(joined, weighing.task)
     compared = weighing.comparison is not None and weighing.comparison.comparable
     threshold = weighing.threshold
     other = weighing.comparison.threshold if weighing.comparison else None
     return Rows(
         task=weighing.task,
-        y=joined["target"].to_numpy(),
-        new=joined["probability"].to_numpy(),
-        old=joined["baseline"].to_numpy() if compared else None,
+        y=found.target,
+        new=found.new,
+        old=found.old if compared else None,
         thresholds=(threshold, threshold if other is None else other),
         columns={name: columns.labels(joined[_OF_TEST + name]) for name in wanted},
         group_by=schema.group,
@@ -206,7 +208,8 @@ def _columns(gate_file: settings.GateFile, schema: Schema, data: manifest.DataSe
     Raises:
         SettingsError: naming each gate whose column isn't there, with the nearest that is.
     """
-    known = [*([schema.group] if schema.group else []), *(feature.name for feature in data.features), schema.time]
+    singles = (feature.name for feature in data.features if not feature.shape)
+    known = [name for name in (schema.group, *singles, schema.time) if name]
     asked = gates.columns(gate_file)
     problems = []
     for gate, names in asked.items():
@@ -241,7 +244,7 @@ def _joined(predictions: pd.DataFrame, test: pd.DataFrame, schema: Schema) -> pd
         )
     beside = test.drop(columns=schema.id).add_prefix(_OF_TEST)  # a feature may be called "baseline"
     beside.index = right
-    joined = predictions[["id", "target", "probability", "baseline"]].join(beside, on="id")
+    joined = predictions.join(beside, on="id")
     unlike = int((joined["target"] != joined[_OF_TEST + schema.target]).sum())
     if unlike:
         raise DataError(f"{paths.PREDICTIONS}: {unlike} outcomes differ from those of the test rows; {_AGAIN}")

@@ -1,23 +1,27 @@
 """package: the champion, chosen on validation rows, becomes the bundle that ships."""
 
 import json
+import math
 import shutil
 import statistics
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from weighbridge import documents, manifest, paths
 from weighbridge.data import tables
 from weighbridge.data.schema import schema_at
 from weighbridge.digest import FileEntry, folder_entries, sha256_file, sha256_folder
 from weighbridge.errors import RecordError
-from weighbridge.evidence import metrics, noise, readme, serving
+from weighbridge.evidence import feeding, metrics, noise, readme, serving
 from weighbridge.registry import content, pickles, releases, trusted
 from weighbridge.settings import OwnMetric
 from weighbridge.tasks import PackageTask
 from weighbridge.training import export, native
+
+if TYPE_CHECKING:
+    from weighbridge.training.fitted import Fitted
 
 _GOLDEN_ROWS = 16
 _DRAFT = f"{paths.TEMPORARY}bundle-"
@@ -47,7 +51,8 @@ def run(root: Path, task: PackageTask) -> manifest.Packaged:
         SetupError: where Git or DVC can't be used.
     """
     scores = {name: _score(root, name, task) for name in task.candidates}
-    champion, seed = choose(scores, task.metric, task.own)
+    data = documents.read_record(root / paths.PROFILE, manifest.DataSection)
+    champion, seed = choose(scores, task.metric, task.own, data.folds)
     record = documents.read_record(root / paths.run(champion, seed) / "run.yaml", manifest.RunRecord)
     print(f"champion: {champion}, seed {seed} ({task.metric} {scores[champion].mean[task.metric]:.4f} over the seeds)")
     bundle = root / paths.bundle(task.name)
@@ -67,7 +72,7 @@ def run(root: Path, task: PackageTask) -> manifest.Packaged:
         parity=built.parity,
         baseline=str(baseline.tag) if baseline else None,
         same_as=str(same_as.tag) if same_as else None,
-        noise=_noise(root, champion, task),
+        noise=_noise(root, champion, task, data),
         cost=_cost(root, task),
     )
     _bring_baseline(root, task.name, baseline, built.interface)
@@ -111,22 +116,31 @@ def _evaluation(folder: Path, metric: str) -> manifest.Evaluation:
 
 
 def choose(
-    scores: dict[str, manifest.CandidateScore], metric: str, own: Mapping[str, OwnMetric] | None = None
+    scores: dict[str, manifest.CandidateScore],
+    metric: str,
+    own: Mapping[str, OwnMetric] | None = None,
+    folds: int = 0,
 ) -> tuple[str, int]:
     """Return the candidate with the best mean of *metric* over its seeds, and the best of its seeds.
 
-    Validation rows only. Among equals the first by name, and the lowest seed, so that the choice is the same twice.
-    *own* are the project's own metrics.
+    Validation rows only. Among equals the first by name, and the lowest seed, so that the choice is the same twice. In
+    a cross-validation of so many *folds* it is the lowest seed anyway: each was measured on rows of its own, and the
+    best may only have had the easiest. *own* are the project's own metrics.
     """
     sign = 1 if metrics.greater_is_better(metric, own) else -1
     champion = min(scores, key=lambda name: (-sign * scores[name].mean[metric], name))
+    if folds:
+        return champion, min(score.seed for score in scores[champion].seeds)
     best = min(scores[champion].seeds, key=lambda score: (-sign * score.metrics[metric], score.seed))
     return champion, best.seed
 
 
-def _noise(root: Path, champion: str, task: PackageTask) -> manifest.Noise | None:
+def _noise(root: Path, champion: str, task: PackageTask, data: manifest.DataSection) -> manifest.Noise | None:
+    """Return what another seed changes; unknown in a cross-validation, where each seed has other rows."""
+    if data.folds:
+        return None
     files = [paths.run(champion, seed) / "validation.parquet" for seed in task.seeds]
-    return noise.noise({file: tables.read_parquet(root / file) for file in files}, task.threshold)
+    return noise.noise({file: tables.read_parquet(root / file) for file in files}, task.threshold, data.task)
 
 
 def _cost(root: Path, task: PackageTask) -> manifest.TrainingCost:
@@ -151,8 +165,9 @@ def _build(root: Path, task: PackageTask, champion: str, record: manifest.RunRec
     native.require_unchanged(run_folder, record.files)
     fitted = native.load(run_folder, task.candidates[champion], schema, seed=seed, threads=task.threads)
     data = documents.read_record(root / paths.PROFILE, manifest.DataSection)
+    tables.read_split(root, "validation", data, [schema.id])  # which sees that they are the rows on record
+    rows = feeding.Parts(root / paths.split("validation"), list(schema.features), schema.id)
     interface = export.interface(schema, {feature.name: feature.missing_share for feature in data.features})
-    rows = tables.read_split(root, "validation", data, [schema.id, *schema.features])
     bundle.parent.mkdir(parents=True, exist_ok=True)
     for left_over in bundle.parent.glob(f"{_DRAFT}*"):  # by a killed job; Git would call it uncommitted
         shutil.rmtree(left_over, ignore_errors=True)
@@ -161,8 +176,8 @@ def _build(root: Path, task: PackageTask, champion: str, record: manifest.RunRec
         temporary.chmod(0o755)
         print("exporting to ONNX", flush=True)
         export.export(fitted, schema, temporary / "model.onnx", threshold=task.threshold)
-        parity = export.parity(fitted, temporary / "model.onnx", rows, task.threshold)
-        _describe(temporary, task, interface, rows.head(_GOLDEN_ROWS))
+        parity = _parity(fitted, temporary / "model.onnx", rows, task.threshold)
+        _describe(temporary, task, interface, next(iter(rows)).head(_GOLDEN_ROWS))
         for entry in record.files:
             if entry.path in _ROLES:
                 shutil.copyfile(run_folder / entry.path, temporary / entry.path)
@@ -175,12 +190,22 @@ def _build(root: Path, task: PackageTask, champion: str, record: manifest.RunRec
     return Built(interface, parity)
 
 
+def _parity(fitted: "Fitted", onnx: Path, rows: feeding.Parts, threshold: float) -> manifest.Parity:
+    """Return how closely the graph agrees with the native model, part by part."""
+    found = [export.parity(fitted, onnx, part, threshold) for part in rows]
+    return manifest.Parity(
+        rows=sum(part.rows for part in found),
+        largest_difference=max(part.largest_difference for part in found),
+        changed_decisions=sum(part.changed_decisions for part in found),
+    )
+
+
 def _describe(folder: Path, task: PackageTask, interface: manifest.Interface, sample: Any) -> None:
     """Write what lies beside the graph: the interface, golden samples, and how to use it."""
-    names = [column.name for column in interface.inputs]
+    predicted = serving.predict(folder / "model.onnx", sample)
     golden = {
-        "inputs": {name: [_plain(value) for value in sample[name].tolist()] for name in names},
-        "outputs": {"probability": [float(value) for value in serving.predict(folder / "model.onnx", sample)]},
+        "inputs": {each.name: [_plain(value, each.shape) for value in sample[each.name]] for each in interface.inputs},
+        "outputs": {interface.outputs[-1].name: predicted.tolist()},
     }
     documents.write(folder / "golden.json", json.dumps(golden, indent=1, allow_nan=False) + "\n")
     bundle = {"name": task.name, "threshold": task.threshold, "interface": interface}
@@ -188,11 +213,14 @@ def _describe(folder: Path, task: PackageTask, interface: manifest.Interface, sa
     documents.write(folder / "README.md", readme.bundle_readme(task.name, interface, golden))
 
 
-def _plain(value: object) -> object:
-    """Return a cell for JSON: a missing number is ``null``."""
-    if isinstance(value, float):
-        return None if value != value else value  # noqa: PLR0124 - NaN is the one value that differs from itself
-    return value
+def _plain(value: Any, shape: tuple[int, ...]) -> object:
+    """Return a cell for JSON: a missing number is ``null``, an array lists of its *shape*."""
+    if shape:
+        return value.reshape(shape).tolist()
+    if isinstance(value, str):
+        return value
+    number = float(value)
+    return None if math.isnan(number) else number
 
 
 def _artifacts(root: Path, bundle: Path, entries: tuple[FileEntry, ...], parameters: int) -> manifest.Artifacts:

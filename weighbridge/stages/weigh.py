@@ -1,7 +1,9 @@
 """weigh: the bundle, as it ships, measured on the test rows beside the last release."""
 
+import dataclasses
+from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -10,7 +12,8 @@ from weighbridge.data import tables
 from weighbridge.data.schema import schema_at
 from weighbridge.digest import folder_entries, sha256_bytes, sha256_file, sha256_folder
 from weighbridge.errors import DataError, RecordError
-from weighbridge.evidence import cases, drift, golden, weighing
+from weighbridge.evidence import cases, drift, feeding, golden, serving, weighing
+from weighbridge.evidence.predictions import incomparable
 from weighbridge.stages import baseline
 from weighbridge.tasks import WeighTask
 
@@ -36,16 +39,22 @@ def run(root: Path, task: WeighTask) -> manifest.Weighing:
     onnx = bundle / "model.onnx"
     decided, digests = cases.decide(root, task.cases, onnx, schema, task.metrics.threshold)
     previous = baseline.read(root, packaged.baseline)
+    before = previous.interface.inputs if previous else ()
+    wanted = {*serving.inputs(onnx), *(each.name for each in before)}
+    inputs = feeding.Parts(root / paths.split("test"), wanted, schema.id)
+    whole = [schema.id, schema.target, *([schema.group] if schema.group else []), *task.metrics.slices]
+    test = tables.read_split(root, "test", data, [name for name in inputs.columns if name in whole])
     rows = root / paths.BASELINE_ROWS / paths.split("test").name
-    test, hint = with_retired(tables.read_split(root, "test", data), schema.id, previous, rows)
+    beside, hint = retired(test[schema.id], inputs.columns, previous, rows)
     measured, predictions = weighing.weigh(
         onnx=onnx,
         test=test,
+        inputs=dataclasses.replace(inputs, beside=beside),
         schema=schema,
         metrics=task.metrics,
         content_sha256=sha256_folder(folder_entries(bundle)),
         test_sha256=data.splits["test"].sha256,
-        baseline=_baseline(root, packaged.baseline, previous, hint),
+        baseline=_baseline(root, packaged.baseline, previous, data, hint),
     )
     tables.write_parquet(predictions, root / paths.PREDICTIONS)
     measured = msgspec.structs.replace(
@@ -68,45 +77,45 @@ def outcomes(predictions: "pd.DataFrame") -> str:
     return sha256_bytes(rows.to_csv(index=False, lineterminator="\n").encode())
 
 
-def with_retired(
-    test: "pd.DataFrame", key: str, previous: manifest.Manifest | None, path: Path
-) -> tuple["pd.DataFrame", str]:
-    """Return the test rows with the inputs that only the last release has, joined by id from its own test rows.
+def retired(
+    ids: "pd.Series[Any]", columns: Collection[str], previous: manifest.Manifest | None, path: Path
+) -> tuple["pd.DataFrame | None", str]:
+    """Return the inputs that only the last release has, from its own test rows, by id; ``None`` where there are none.
 
     Without this a model that does without a column could never be compared with the one before. The second value
     says why a column could not be had.
 
     Args:
-        test: the test rows.
-        key: name of the column of ids.
+        ids: of the test rows, named as their column.
+        columns: names of the columns that the test rows have.
         previous: manifest of the last release.
         path: the file of its own test rows, which may be absent.
 
     Raises:
         RecordError: where that file isn't the one of its manifest.
     """
-    retired = [each.name for each in previous.interface.inputs if each.name not in test.columns] if previous else []
-    if previous is None or not retired:
-        return test, ""
+    gone = [each.name for each in previous.interface.inputs if each.name not in columns] if previous else []
+    if previous is None or not gone:
+        return None, ""
     if not path.is_file():
-        return test, "its own test rows aren't at hand: `dvc push` them where they were made"
+        return None, "its own test rows aren't at hand: `dvc push` them where they were made"
     if sha256_file(path) != previous.data.splits["test"].sha256:
         raise RecordError(f"{path}: edited; run 'snakemake --cores all --forcerun package'")
     try:
-        before = tables.read_parquet(path, [key, *retired]).set_index(key)
+        before = tables.read_parquet(path, [str(ids.name), *gone]).set_index(str(ids.name))
     except DataError as problem:  # it named its rows by another column
-        return test, str(problem)
-    unknown = int((~test[key].isin(before.index)).sum())
+        return None, str(problem)
+    unknown = int((~ids.isin(before.index)).sum())
     if unknown:
-        return test, (
-            f"{', '.join(retired)} can be had for its own test rows only, and {unknown} of these {len(test)} rows are "
+        return None, (
+            f"{', '.join(gone)} can be had for its own test rows only, and {unknown} of these {len(ids)} rows are "
             "not among them. Keep data.split as it was for one release, and move it with the next"
         )
-    return test.join(before, on=key), ""
+    return before, ""
 
 
 def _baseline(
-    root: Path, release: str | None, previous: manifest.Manifest | None, hint: str
+    root: Path, release: str | None, previous: manifest.Manifest | None, data: manifest.DataSection, hint: str
 ) -> weighing.Baseline | None:
     if release is None or previous is None:
         return None
@@ -118,6 +127,8 @@ def _baseline(
         threshold=previous.performance.test.threshold,
         onnxruntime=installed.get(_RUNTIME),
         hint=hint,
+        labels=previous.data.labels,
+        unlike=incomparable(previous.data, data),
     )
 
 

@@ -3,10 +3,11 @@
 Numbers may differ in their last digits, since another processor adds up in another order.
 """
 
+import dataclasses
 import datetime as dt
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast, get_args, get_type_hints
 
 import msgspec
 
@@ -15,6 +16,7 @@ from weighbridge.data import tables
 from weighbridge.data.schema import Column, Schema
 from weighbridge.errors import RecordError
 from weighbridge.evidence import gates, version
+from weighbridge.evidence.catalogue import TASKS
 from weighbridge.registry import approvals, history, releases
 from weighbridge.stages import finishing, judge, weigh
 from weighbridge.stages.finishing import Foreseen
@@ -49,16 +51,17 @@ class Judged(NamedTuple):
 
 def predictions(subject: Subject, files: Contents) -> str:
     """Prove that ``model.onnx``, run on the test rows, predicts what is on record."""
-    from weighbridge.evidence import serving
+    from weighbridge.evidence import feeding, serving
+    from weighbridge.evidence import predictions as tabled
 
-    rows = contents.rows(files)
-    recorded = tables.read_parquet(rows.predictions, ["id", "probability"])
+    rows, task = contents.rows(files), subject.manifest.data.task
+    recorded = tables.read_parquet(rows.predictions, ["id", tabled.column_of(task)])
     schema = _schema(subject.manifest)
     names = [each.name for each in subject.manifest.interface.inputs]
-    test = tables.read_parquet(rows.test, list(dict.fromkeys([schema.id, *names])))
+    test = tables.read_parquet(rows.test, [schema.id])
     _require_same_rows(recorded, test, schema)
-    found = serving.predict(files.proved("bundle", "model.onnx"), test)
-    apart = _apart(found, recorded["probability"])
+    found = serving.predict(files.proved("bundle", "model.onnx"), feeding.Parts(rows.test, names, schema.id))
+    apart = _apart(found, tabled.values(recorded[tabled.column_of(task)], task))
     if not apart <= TOLERANCE:
         raise RecordError(
             f"model.onnx predicts otherwise than on record, by up to {apart:.3g}; don't trust the weighing"
@@ -71,13 +74,17 @@ def _require_same_rows(recorded: "pd.DataFrame", test: "pd.DataFrame", schema: S
         raise RecordError("the predictions on record aren't of the test rows, one each and in their order")
 
 
-def _apart(found: "Floats", recorded: "pd.Series[Any]") -> float:
-    return float(abs(found - recorded.to_numpy()).max())
+def _apart(found: "Floats", recorded: "Floats") -> float:
+    """Return the largest difference, of numbers beyond 1 as a share of them; infinite between different shapes."""
+    if found.shape != recorded.shape:
+        return math.inf
+    return float((abs(found - recorded) / abs(recorded).clip(min=1)).max())
 
 
 def before(subject: Subject, files: Contents) -> str:
     """Prove that the last release's ``model.onnx``, run on the same rows, predicts what this one is held against."""
-    from weighbridge.evidence import serving
+    from weighbridge.evidence import feeding, serving
+    from weighbridge.evidence import predictions as tabled
 
     tag, previous = subject.manifest.lineage.previous, subject.previous
     comparison = subject.manifest.performance.test.comparison
@@ -86,16 +93,29 @@ def before(subject: Subject, files: Contents) -> str:
         raise RecordError(f"the weighing compares with {said}, and the release before is {tag}; don't trust it")
     if comparison is None:
         return "the first release: there is nothing to compare with"
-    if not comparison.comparable:
+    data = subject.manifest.data
+    unlike_it = tabled.incomparable(previous.data, data) if previous else ""
+    if unlike_it:
+        if comparison.comparable:
+            raise RecordError(f"the weighing compares with {tag}, though {unlike_it}; don't trust it")
+        return f"{tag} can't be compared with: {unlike_it}"
+    if not comparison.comparable or previous is None:
         raise UnprovedError(f"the weighing says that {tag} couldn't be compared with: {comparison.reason}")
     rows, other = contents.rows(files), files.before()
-    recorded, test = tables.read_parquet(rows.predictions, ["id", _BASELINE]), tables.read_parquet(rows.test)
     schema = _schema(subject.manifest)
+    recorded, test = (
+        tables.read_parquet(path, list(names))
+        for path, names in ((rows.predictions, ("id", _BASELINE)), (rows.test, (schema.id,)))
+    )
     _require_same_rows(recorded, test, schema)
-    test, hint = weigh.with_retired(test, schema.id, previous, other.test or other.model.with_name("none"))
+    inputs = feeding.Parts(rows.test, [each.name for each in previous.interface.inputs], schema.id)
+    own_rows = other.test or other.model.with_name("none")
+    beside, hint = weigh.retired(test[schema.id], inputs.columns, previous, own_rows)
     if hint:
         raise UnprovedError(f"{tag} can't be run on these rows: {hint}")
-    apart = _apart(serving.predict(other.model, test), recorded[_BASELINE])
+    found = serving.predict(other.model, dataclasses.replace(inputs, beside=beside))
+    found = tabled.onto_labels(found, previous.data.labels, data.labels)
+    apart = _apart(found, tabled.values(recorded[_BASELINE], data.task))
     if not apart <= TOLERANCE:
         raise RecordError(
             f"the model of {tag} predicts otherwise than on record, by up to {apart:.3g}; don't trust any comparison"
@@ -112,7 +132,7 @@ def judged(subject: Subject, files: Contents) -> Judged:
     """
     found = subject.manifest
     settings = task_of(found)
-    _require_task(found.performance.test)
+    _require_task(found)
     if settings.config.metrics.own:
         own = ", ".join(sorted(settings.config.metrics.own))
         raise UnprovedError(f"the metrics {own} are the project's own code, which isn't run here")
@@ -156,17 +176,31 @@ def _task(settings: ReleaseTask) -> JudgeTask:
 def _schema(found: manifest.Manifest) -> Schema:
     """Return what of the project's schema the judge needs, from the manifest instead of the project's code."""
     data = found.data
-    if not (data.id and data.time):
-        raise UnprovedError("the manifest doesn't name the columns of ids and times; it was made by an earlier version")
+    if not data.id:
+        raise UnprovedError("the manifest doesn't name the column of ids; it was made by an earlier version")
+    known = get_args(get_type_hints(Column)["type"])
+    strange = [f"{each.name} ({each.type})" for each in data.features if each.type not in known]
+    if strange:
+        raise RecordError(f"found features of types that there are not: {', '.join(strange)}; don't trust it")
     features = {
         each.name: Column(
-            type="string" if each.type == "string" else "number", known=each.known_hours_before, unit=each.unit
+            type=cast("Any", each.type), known=each.known_hours_before, unit=each.unit, shape=tuple(each.shape)
         )
         for each in data.features
     }
-    return Schema(
-        id=data.id, time=data.time, group=data.group or None, target=data.target, labels=data.labels, features=features
+    schema = Schema(
+        id=data.id,
+        time=data.time or None,
+        group=data.group or None,
+        weight=data.weight or None,
+        target=data.target,
+        labels=data.labels,
+        unit=data.target_unit,
+        features=features,
     )
+    if schema.task != data.task:
+        raise RecordError(f"found a {data.task} task with {len(data.labels)} labels; don't trust it")
+    return schema
 
 
 def _case(found: manifest.Manifest, previous: manifest.Manifest | None) -> judge.Case:
@@ -257,14 +291,16 @@ def _unlike_results(expected: list[manifest.GateResult], recorded: dict[str, man
 def metrics(subject: Subject, files: Contents) -> str:
     """Prove that the test metrics on record, with their intervals, are those of the rows."""
     from weighbridge.evidence.measuring import HeldOut
+    from weighbridge.evidence.predictions import arrays
 
     found, wanted = subject.manifest.performance.test, task_of(subject.manifest).config.metrics
-    _require_task(found)
+    _require_task(subject.manifest)
     own = sorted(set(wanted.own) & set(wanted.names))
     wanted = msgspec.structs.replace(wanted, names=tuple(name for name in wanted.names if name not in own), own={})
     frame = tables.read_parquet(contents.rows(files).predictions)
     groups = frame["group"].to_numpy() if found.group_by else None
-    rows = HeldOut(y=frame["target"].to_numpy(), p=frame["probability"].to_numpy(), groups=groups, wanted=wanted)
+    seen = arrays(frame, found.task)
+    rows = HeldOut(y=seen.target, p=seen.new, groups=groups, wanted=wanted, task=found.task)
     (measured,) = rows.measure([rows.p], [wanted.threshold])
     known = {name: value for name, value in found.metrics.items() if name not in own}
     problems = list(unlike("metrics", known, rows.intervals(measured)))
@@ -277,11 +313,10 @@ def metrics(subject: Subject, files: Contents) -> str:
     return f"{len(found.metrics)} metrics with their intervals measured again, equal to those on record"
 
 
-def _require_task(found: manifest.Weighing) -> None:
-    from weighbridge.evidence.measuring import TASK
-
-    if found.task != TASK:
-        raise RecordError(f"found the task {found.task!r}, expected {TASK!r}: no engine here weighs others")
+def _require_task(found: manifest.Manifest) -> None:
+    said = {found.performance.test.task, found.data.task, task_of(found).config.data.task}
+    if len(said) > 1 or not said <= set(TASKS):
+        raise RecordError(f"found the tasks {', '.join(sorted(said))}; expected one of {', '.join(TASKS)} throughout")
 
 
 def versioned(subject: Subject, again: Judged) -> str:

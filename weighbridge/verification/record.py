@@ -82,7 +82,7 @@ def by_settings(subject: Subject) -> Iterator[str]:
     yield from unlike("group_by", weighed.group_by, found.data.group or None)
     scores = {name: package.scored(score.seeds) for name, score in packaged.candidates.items()}
     yield from unlike("selected_from", packaged.candidates, scores)
-    chosen = package.choose(scores, config.select.metric, config.metrics.own)
+    chosen = package.choose(scores, config.select.metric, config.metrics.own, found.data.folds)
     yield from unlike("champion", [made.candidate, made.seed], list(chosen))
     runs = {score.seed: score.run for score in scores[chosen[0]].seeds}
     yield from unlike("run", found.model_info.run, runs.get(made.seed))
@@ -204,6 +204,7 @@ def _of_bundle(subject: Subject, files: Contents) -> Iterator[str]:
 def _of_rows(subject: Subject, files: Contents) -> Iterator[str]:
     """Yield what the test rows contradict besides the metrics: slices, calibration, groups, the comparison."""
     from weighbridge.evidence import measuring, weighing
+    from weighbridge.evidence.predictions import arrays
 
     found, data = subject.manifest.performance.test, subject.manifest.data
     wanted = task_of(subject.manifest).config.metrics
@@ -218,15 +219,17 @@ def _of_rows(subject: Subject, files: Contents) -> Iterator[str]:
     if wanted.own:
         raise UnprovedError("all else agrees; slices and the comparison hold metrics of the project's own code")
     groups = frame["group"].to_numpy() if data.group else None
-    rows = measuring.HeldOut(
-        y=frame["target"].to_numpy(), p=frame["probability"].to_numpy(), groups=groups, wanted=wanted
-    )
+    seen = arrays(frame, found.task)
+    rows = measuring.HeldOut(y=seen.target, p=seen.new, groups=groups, wanted=wanted, task=found.task)
     yield from unlike("groups", found.groups, rows.count_groups())
     yield from unlike("calibration", found.calibration, weighing.calibration(rows))
     again = [part for column in wanted.slices for part in measuring.slices(rows, column, test[column])]
     yield from unlike("slices", found.slices, again)
     if found.comparison and found.comparison.comparable:
-        other, comparison = frame["baseline"].to_numpy(), found.comparison
+        if seen.old is None:
+            yield "baseline: the predictions hold none of the last release"
+            return
+        other, comparison = seen.old, found.comparison
         threshold = wanted.threshold if comparison.threshold is None else comparison.threshold
         new, old = rows.measure([rows.p, other], [wanted.threshold, threshold])
         for field, value in weighing.changes(rows, (new, old), other, threshold).items():

@@ -14,7 +14,13 @@ from weighbridge.errors import DataError
 from weighbridge.evidence.catalogue import TASKS, greater_is_better, names, require
 from weighbridge.evidence.metrics.binary import Binary
 from weighbridge.evidence.metrics.calibration import CALIBRATION_BINS, Bin, expected_calibration_error, reliability
-from weighbridge.evidence.metrics.checks import outcomes, probabilities, sample_weights
+from weighbridge.evidence.metrics.checks import (
+    class_probabilities,
+    outcomes,
+    predicted,
+    probabilities,
+    sample_weights,
+)
 from weighbridge.evidence.metrics.multiclass import Multiclass
 from weighbridge.evidence.metrics.regression import Regression
 from weighbridge.evidence.metrics.scored import Scored
@@ -26,11 +32,13 @@ __all__ = [
     "Bin",
     "Floats",
     "Scored",
+    "class_probabilities",
     "compute",
     "expected_calibration_error",
     "greater_is_better",
     "names",
     "outcomes",
+    "predicted",
     "probabilities",
     "reliability",
     "scored",

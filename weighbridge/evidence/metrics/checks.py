@@ -95,6 +95,18 @@ def class_probabilities(p: npt.ArrayLike, rows: int) -> Floats:
     return values
 
 
+def predicted(predictions: npt.ArrayLike, rows: int) -> Floats:
+    """Return predicted numbers as float64 [rows].
+
+    Raises:
+        DataError: where they are of another shape, or not finite.
+    """
+    values = np.asarray(predictions, dtype=np.float64)
+    if values.shape != (rows,):
+        raise DataError(f"found predictions of shape {values.shape}; expected ({rows},): one number a row")
+    return _finite(values, "predictions")
+
+
 def predicted_numbers(predictions: npt.ArrayLike, rows: int) -> tuple[Floats, Floats | None]:
     """Return predicted numbers [rows], and their low and high ends [rows, 2] where *predictions* are [rows, 3].
 
