@@ -1,6 +1,6 @@
 """A machine's state by its sensors: made of random numbers, the same each time. From 2025 on there is a fourth state.
 
-A folder of Parquet files, one a year; ``load`` reads those that are there, ``write_year`` brings another.
+A folder of CSV files, one a year; ``load`` reads those that are there, ``write_year`` brings another.
 """
 
 from pathlib import Path
@@ -22,7 +22,6 @@ SCHEMA = Schema(
         "vibration": Column(type="number", unit="mm/s", minimum=0, description="Speed of the casing"),
         "current": Column(type="number", unit="A", minimum=0, description="Of the motor; sometimes not sent"),
         "warmth": Column(type="number", unit="K", description="Above that of the hall"),
-        "maker": Column(type="string", values=("Ampère", "Volta"), description="Who made the machine"),
         "serviced": Column(type="time", description="Day of the last service"),
         "covered": Column(type="boolean", description="Whether its cover is closed"),
     },
@@ -30,7 +29,6 @@ SCHEMA = Schema(
 _MEANS = {  # of the first three columns
     "idle": (0.4, 1, 1), "running": (2, 6, 9), "jammed": (0.9, 9, 12), "overheated": (2.2, 7.5, 25),
 }  # fmt: skip
-_FOUR_STATES = 2025
 
 
 def fetch(folder: Path) -> None:
@@ -44,23 +42,23 @@ def write_year(folder: Path, year: int, rows: int = 1200) -> None:
     import pandas as pd
 
     random = np.random.default_rng(year)
-    states = random.choice(list(_MEANS)[: 4 if year >= _FOUR_STATES else 3], rows)
+    states = random.choice(list(_MEANS)[: min(year - 2021, 4)], rows)
     values = np.array([_MEANS[state] for state in states]) * random.gamma(9, 1 / 9, (rows, 3))
     table = pd.DataFrame(values.round(2), columns=["vibration", "current", "warmth"])
     table["current"] = table["current"].mask(random.choice([True, False], rows, p=[0.03, 0.97]))
-    table["maker"] = random.choice(["Ampère", "Volta"], rows)
     table["serviced"] = pd.Timestamp(f"{year}-01-01") + pd.to_timedelta(random.integers(0, 300, rows), unit="D")
     table["covered"] = random.choice([True, False], rows, p=[0.9, 0.1])
     table["seconds"] = random.integers(1, 60, rows)
     table["machine"] = random.integers(0, 60, rows)
     table["state"] = states
-    write(folder / f"readings-{year}.parquet", table.to_parquet(index=False))
+    write(folder / f"readings-{year}.csv", table.to_csv(index=False))
 
 
 def load(folder: Path) -> "pd.DataFrame":
     """Return a row a reading, of all years."""
     import pandas as pd
 
-    years = {path.stem[-4:]: pd.read_parquet(path) for path in sorted(folder.glob("readings-*.parquet"))}
+    files = sorted(folder.glob("readings-*.csv"))
+    years = {path.stem[-4:]: pd.read_csv(path, parse_dates=["serviced"]) for path in files}
     table = pd.concat([rows.assign(id=[f"{year}-{i:04}" for i in range(len(rows))]) for year, rows in years.items()])
-    return table.assign(machine="machine-" + table["machine"].astype("str").str.zfill(2))
+    return table.assign(machine=table["machine"].astype("str"), serviced=table["serviced"].dt.tz_localize("UTC"))
