@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from weighbridge.data import columns
@@ -187,6 +187,7 @@ class TestTargets:
 
 
 class TestBatches:
+    @settings(max_examples=12)  # each makes some five tables
     @given(cuts=st.lists(st.integers(0, COUNT), max_size=4), order=st.permutations(range(COUNT)))
     def test_are_together_the_same_as_the_whole(self, cuts: list[int], order: list[int]) -> None:
         """Whatever is all missing in one: of each column some row has no value."""
