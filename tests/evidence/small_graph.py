@@ -1,4 +1,4 @@
-"""Small ONNX models of two columns, built node by node: probability = sigmoid(weight * x + effect of c)."""
+"""Small ONNX models, built node by node: of two columns, probability = sigmoid(weight * x + effect of c)."""
 
 from pathlib import Path
 
@@ -51,4 +51,40 @@ def save(  # noqa: PLR0913 - each is one way in which a model may be off
     graph = helper.make_graph(nodes, "small", inputs, outputs, constants)
     opsets = [helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)]
     onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), path)
+    return path
+
+
+def save_of_arrays(path: Path, *, classes: int) -> Path:
+    """Write a model of a number ``x`` [n, 1] and an array ``image`` [n, 1, 2, 2] that scores by the image's numbers.
+
+    Of four *classes*, the probabilities are the softmax of the image's numbers; with none, ``prediction`` is their sum
+    and x.
+    """
+    node, tensor = helper.make_node, helper.make_tensor
+    nodes = [node("Reshape", ["image", "rows_of_4"], ["scores"])]
+    constants = [tensor("rows_of_4", TensorProto.INT64, [2], [-1, 4]), tensor("flat", TensorProto.INT64, [1], [-1])]
+    if classes:
+        nodes += [
+            node("Add", ["scores", "x"], ["shifted"]),
+            node("Softmax", ["shifted"], ["probability"], axis=1),
+            node("ArgMax", ["probability"], ["label"], axis=1, keepdims=0),
+        ]
+        outputs = [
+            helper.make_tensor_value_info("label", TensorProto.INT64, [None]),
+            helper.make_tensor_value_info("probability", TensorProto.FLOAT, [None, 4]),
+        ]
+    else:
+        constants.append(tensor("last", TensorProto.INT64, [1], [1]))
+        nodes += [
+            node("ReduceSum", ["scores", "last"], ["total"], keepdims=1),
+            node("Add", ["total", "x"], ["wide"]),
+            node("Reshape", ["wide", "flat"], ["prediction"]),
+        ]
+        outputs = [helper.make_tensor_value_info("prediction", TensorProto.FLOAT, [None])]
+    inputs = [
+        helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, 1]),
+        helper.make_tensor_value_info("image", TensorProto.FLOAT, [None, 1, 2, 2]),
+    ]
+    graph = helper.make_graph(nodes, "arrays", inputs, outputs, constants)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
     return path

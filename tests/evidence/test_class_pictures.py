@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from classes_sample import SPECIES, class_scores, scene
 from drawn import assert_readable, said
+from flights_sample import make_weighing
 from matplotlib.figure import Figure
 
 from weighbridge import paths
@@ -162,10 +163,4 @@ def test_a_class_without_test_rows_has_no_curve_and_says_so(tmp_path: Path) -> N
 def test_probabilities_that_are_not_of_these_rows_are_refused(target: list[int], new: object, message: str) -> None:
     predicted = Predicted(np.array(target), np.asarray(new), None)
     with pytest.raises(DataError, match=message):
-        class_tables.tables(predicted, SPECIES, scene_weighing())
-
-
-def scene_weighing() -> object:
-    from flights_sample import make_weighing
-
-    return make_weighing(task="multiclass", calibration=None)
+        class_tables.tables(predicted, SPECIES, make_weighing(task="multiclass", calibration=None))

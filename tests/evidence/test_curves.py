@@ -2,21 +2,26 @@ import csv
 import json
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
+from classes_sample import SPECIES, class_scores, number_scores, scene
 from flights_sample import make_candidates, make_learning_curves, make_packaged, make_scores, make_slices, make_weighing
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge import documents
+from weighbridge import documents, dvc_file, paths, plan
 from weighbridge.errors import DataError
 from weighbridge.evidence import curves, plot_tables
 from weighbridge.evidence.predictions import Predicted
+from weighbridge.settings import Task
 
 ROOT = Path(__file__).parents[2]
 SCORES = make_scores()
+HOSTILE = "a: b\" # c\n- *x &y !!python {{ %} \N{SNOWMAN} '$(id)`"
 
 
 def table(path: Path) -> list[dict[str, str]]:
@@ -168,8 +173,8 @@ def test_scores_that_make_no_curve_are_refused(target: list[int], probability: l
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("first_release", [True, False])
-def test_dvc_draws_every_table(tmp_path: Path, *, first_release: bool) -> None:
+@pytest.mark.parametrize(("task", "first_release"), [("binary", True), ("multiclass", False), ("regression", True)])
+def test_dvc_draws_every_table(tmp_path: Path, task: Task, *, first_release: bool) -> None:
     """The real DVC reads ``dvc.yaml`` and finds each plot's columns, with and without learning curves."""
 
     def dvc(*words: str) -> str:
@@ -177,17 +182,32 @@ def test_dvc_draws_every_table(tmp_path: Path, *, first_release: bool) -> None:
 
     subprocess.run(["git", "init", "-q", tmp_path], check=True)
     dvc("init", "-q")
-    shutil.copy(ROOT / "dvc.yaml", tmp_path)
+    own = plan.load(ROOT).config
+    config = msgspec.structs.replace(
+        own,
+        data=msgspec.structs.replace(own.data, task=task),
+        card=msgspec.structs.replace(own.card, description=HOSTILE),
+    )
+    (tmp_path / "dvc.yaml").write_text(dvc_file.text(config), encoding="utf-8")
     shutil.copytree(ROOT / "config", tmp_path / "config")
-    weighing = make_weighing(slices=(), comparison=None) if first_release else make_weighing()
-    curves.write_all(
-        tmp_path / "models" / "plots", target=SCORES.target, probability=SCORES.probability, packaged=make_packaged(),
-        weighing=weighing, learning_curves=None if first_release else make_learning_curves(),
-    )  # fmt: skip
+    if task == "binary":
+        weighing = make_weighing(slices=(), comparison=None) if first_release else make_weighing()
+        predicted = Predicted(SCORES.target, SCORES.probability, None if first_release else SCORES.baseline)
+        plot_tables.write_all(
+            tmp_path / "models" / "plots", predicted=predicted, packaged=make_packaged(), weighing=weighing,
+            learning_curves=None if first_release else make_learning_curves(),
+        )  # fmt: skip
+    else:
+        made = class_scores() if task == "multiclass" else number_scores()._replace(old=None)
+        scene(tmp_path / "models" / "plots", task, made, SPECIES if task == "multiclass" else ())
     documents.write_record(tmp_path / "models" / "metrics.yaml", {"roc_auc": 0.7181, "latency_ms": 0.061})
     seen = json.loads(dvc("plots", "show", "--json"))
     assert not seen.get("errors")
     drawn = {name for name, plots in seen["data"].items() if plots}
-    empty = {"models/plots/slices.csv", "learning_curves"} if first_release else set()
+    assert len(seen["data"]) == len(paths.plot_names(task))
+    empty = {"models/plots/slices.csv", "learning_curves"} if first_release and task == "binary" else set()
     assert drawn == set(seen["data"]) - empty
     assert json.loads(dvc("metrics", "show", "--json"))[""]["data"]["models/metrics.yaml"]["data"]["roc_auc"] == 0.7181
+    read = "from dvc.repo import Repo; print(Repo().artifacts.read()['dvc.yaml']['flights'].desc)"
+    said = subprocess.run([sys.executable, "-c", read], cwd=tmp_path, check=True, capture_output=True, text=True)
+    assert said.stdout == f"{HOSTILE}\n"

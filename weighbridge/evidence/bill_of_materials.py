@@ -14,7 +14,7 @@ from typing import Any
 
 from weighbridge import paths
 from weighbridge.evidence.provenance import purl
-from weighbridge.manifest import Interval, Manifest, Performance, Slice
+from weighbridge.manifest import Input, Interval, Manifest, Output, Performance, Slice
 
 FORMAT, VERSION = "CycloneDX", "1.6"
 # Fixed here and not asked of a library, so that the bytes depend on nothing that is installed.
@@ -100,7 +100,7 @@ def _pedigree(manifest: Manifest) -> _Node:
 
 def _card(manifest: Manifest, splits: list[str]) -> _Node:
     parameters, interface, card = manifest.parameters, manifest.interface, manifest.card
-    inputs = [f"{column.name}: {column.type}{f' [{column.unit}]' * bool(column.unit)}" for column in interface.inputs]
+    inputs = [f"{_format(column)}{f' [{column.unit}]' * bool(column.unit)}" for column in interface.inputs]
     return {
         "modelParameters": {
             "approach": {"type": "supervised"},
@@ -109,7 +109,7 @@ def _card(manifest: Manifest, splits: list[str]) -> _Node:
             "modelArchitecture": parameters.model,
             "datasets": [{"ref": ref} for ref in splits],
             "inputs": [{"format": text} for text in inputs],
-            "outputs": [{"format": f"{column.name}: {column.type}"} for column in interface.outputs],
+            "outputs": [{"format": _format(column)} for column in interface.outputs],
         },
         "quantitativeAnalysis": {"performanceMetrics": list(_metrics(manifest.performance))},
         "considerations": {"useCases": [card.intended_use], "technicalLimitations": [card.limitations]},
@@ -124,6 +124,10 @@ def _card(manifest: Manifest, splits: list[str]) -> _Node:
             }
         ),
     }
+
+
+def _format(column: Input | Output) -> str:
+    return f"{column.name}: {column.type}" + (f" of shape {list(column.shape)}" if column.shape else "")
 
 
 def _metrics(performance: Performance) -> Iterator[_Node]:

@@ -221,9 +221,8 @@ def _shares(split: Split, data: DataSection) -> str:
     if split.target_rate is not None:
         return f"{split.target_rate:.1%} {words(data.labels[-1:])}"
     if split.target_mean is not None and split.target_deviation is not None:
-        return (
-            f"mean {number(split.target_mean)}, deviation {number(split.target_deviation)} {data.target_unit}".rstrip()
-        )
+        mean, deviation = wording.number(split.target_mean), wording.number(split.target_deviation)
+        return f"mean {mean}, deviation {deviation} {data.target_unit}".rstrip()
     order = sorted(split.target_shares, key=lambda label: -split.target_shares[label])
     shown = [f"{split.target_shares[label]:.1%} {label}" for label in order[:_MOST_SHARES]]
     return ", ".join([*shown, *(["…"] if len(order) > _MOST_SHARES else [])])
