@@ -17,7 +17,7 @@ from weighbridge.root import find_root
 ROOT = Path(__file__).parents[1]
 HEAVY = ("torch", "sklearn", "pandas", "numpy", "onnx", "onnxruntime", "matplotlib", "dvc", "scipy", "pyarrow", "skops")
 PEOPLE = ("check", "version", "approve", "log", "audit", "show", "diff", "sign")
-STAGES = ("fetch", "preprocess", "train", "evaluate", "package", "weigh", "judge", "draw", "release")
+STAGES = ("fetch", "preprocess", "train", "evaluate", "package", "search", "weigh", "judge", "draw", "release")
 
 
 @pytest.fixture
