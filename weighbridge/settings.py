@@ -77,6 +77,7 @@ class FoldSplit(Section, frozen=True, tag_field="by", tag="k_fold"):
     """Cross-validation, for few rows: seed *s* validates on fold *s* modulo *folds* and trains on all others.
 
     With as many seeds as folds, from 0 on, the candidates' means and deviations are those of the cross-validation.
+    Where the schema has groups, they stay whole, and shares are of groups.
     """
 
     folds: Annotated[int, msgspec.Meta(ge=2, le=100)] = 5
@@ -86,7 +87,9 @@ class FoldSplit(Section, frozen=True, tag_field="by", tag="k_fold"):
     seed: Annotated[int, msgspec.Meta(ge=0)] = 0
     """Another number, another draw."""
     stratify: bool = True
-    """Whether each fold has the same share of each class (of a regression: of each tenth of the rows, by target)."""
+    """Whether each fold has the same share of each class (of a regression: of each tenth of the rows, by target).
+
+    Of no effect on whole groups."""
 
 
 Split = TimeSplit | RandomSplit | GroupSplit | ColumnSplit | FoldSplit

@@ -14,7 +14,8 @@ from weighbridge.errors import DataError, SettingsError
 from weighbridge.settings import ColumnSplit, FoldSplit, GroupSplit, RandomSplit, Split, TimeSplit
 
 X = {"x": Column(type="number", known=1.0)}
-CLASSES = Schema(id="id", target="y", labels=("a", "b", "c"), group="g", features=X)
+GROUPS = Schema(id="id", target="y", labels=("a", "b", "c"), group="g", features=X)
+CLASSES = Schema(id="id", target="y", labels=("a", "b", "c"), features=X)
 NUMBERS = Schema(id="id", target="y", features=X)
 
 shares = st.floats(0.01, 0.49)
@@ -107,7 +108,7 @@ def test_groups_stay_whole_and_their_number_has_the_shares(
     groups: list[int], validation: float, test: float, seed: int
 ) -> None:
     frame = pd.DataFrame({"g": [f"g{group}" for group in groups]})
-    codes = assign(frame, CLASSES, GroupSplit(validation=validation, test=test, seed=seed))
+    codes = assign(frame, GROUPS, GroupSplit(validation=validation, test=test, seed=seed))
     parts = frame.assign(part=codes).drop_duplicates()
     assert parts["g"].is_unique
     assert abs((parts["part"] == 2).sum() - test * len(parts)) <= 0.5 + 1e-9
@@ -143,6 +144,16 @@ def test_folds_of_many_small_classes_are_still_of_about_one_size() -> None:
     found = folds(rows([i % 40 for i in range(40 * 8)]), schema, FoldSplit(folds=5, test=0.25))
     sizes = np.bincount(found[found != OUT])
     assert sizes.max() - sizes.min() <= 4  # 40, were all rows that are left over in the same fold
+
+
+def test_folds_keep_groups_whole_where_there_are_any() -> None:
+    frame = many().assign(g=[f"g{i * 7919 % 61}" for i in range(1000)])
+    found = frame.assign(fold=folds(frame, GROUPS, FoldSplit(folds=4, test=0.25)))
+    groups = found[["g", "fold"]].drop_duplicates()
+    assert groups["g"].is_unique
+    assert groups["fold"].value_counts().to_dict() == {-1: 15, 0: 12, 1: 11, 2: 12, 3: 11}
+    assert needed(GROUPS, FoldSplit()) == ["g", "y"]
+    assert "folds of whole groups at random by a digest of 'g' (seed 0): seed s" in rule_in_words(FoldSplit(), GROUPS)
 
 
 class TestByColumn:
@@ -244,7 +255,7 @@ class TestRefused:
     ids=lambda value: type(value).__name__ if not isinstance(value, tuple) else "",
 )
 def test_the_rule_in_words_says_all_that_was_set(split: Split, words: tuple[str, ...]) -> None:
-    said = rule_in_words(split, CLASSES)
+    said = rule_in_words(split, GROUPS if isinstance(split, GroupSplit) else CLASSES)
     assert all(word in said for word in words), said
     assert not list(split_problems(split))
 

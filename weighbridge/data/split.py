@@ -62,7 +62,7 @@ def needed(schema: Schema, split: Split) -> list[str]:
         case RandomSplit():
             names = [schema.id, *([schema.target] if split.stratify else [])]
         case FoldSplit():
-            names = [schema.id, schema.target]
+            names = [schema.id if schema.group is None else schema.group, schema.target]
     return cast("list[str]", names)
 
 
@@ -98,10 +98,8 @@ def assign(keys: pd.DataFrame, schema: Schema, split: Split) -> Codes:
         case ColumnSplit():
             return _by_column(keys[split.column], split)
         case GroupSplit():
-            rows, groups = pd.factorize(keys[cast("str", schema.group)])
-            digests = _digests(pd.Series(groups, dtype="str"), split.seed)
-            parts = _by_share(digests, np.zeros(len(digests), np.int16), split)
-            return np.asarray(parts[rows], dtype=np.int8)
+            rows, digests, strata = _groups(keys[cast("str", schema.group)], split.seed)
+            return _by_share(digests, strata, split)[rows]
         case RandomSplit():
             return _by_share(_digests(keys[schema.id], split.seed), _strata(keys, schema, split), split)
         case FoldSplit():
@@ -110,17 +108,24 @@ def assign(keys: pd.DataFrame, schema: Schema, split: Split) -> Codes:
 
 
 def folds(keys: pd.DataFrame, schema: Schema, split: FoldSplit) -> Codes:
-    """Return the number [n] of each row's fold, -1 for the test rows; arguments and refusals as of :func:`assign`."""
+    """Return the number [n] of each row's fold, -1 for the test rows; arguments and refusals as of :func:`assign`.
+
+    Where the schema has groups, they stay whole.
+    """
     _refuse_missing(keys, schema, split)
 
     def starts(rows: int) -> list[int]:
         test = _rounded(split.test * rows)
         return [test, *(test - (-fold * (rows - test) // split.folds) for fold in range(1, split.folds))]
 
-    strata = _strata(keys, schema, split)
-    places = _cut(_digests(keys[schema.id], split.seed), strata, starts)
+    if schema.group is None:
+        rows, digests = np.arange(len(keys)), _digests(keys[schema.id], split.seed)
+        strata = _strata(keys, schema, split)
+    else:
+        rows, digests, strata = _groups(keys[schema.group], split.seed)
+    places = _cut(digests, strata, starts)
     turned = (places - 1 + strata) % split.folds  # else the same folds had the rows that are left over in each stratum
-    found = np.where(places == 0, OUT, turned).astype(np.int8)
+    found: Codes = np.where(places == 0, OUT, turned).astype(np.int8)[rows]
     problems = list(_fold_problems(found, keys[schema.target], schema, split))
     if problems:
         remedy = "expected fewer folds, a smaller share of test or, of few rows a class, stratify: true"
@@ -209,6 +214,15 @@ def _cut(
         bounds = ranked[[start for start in starts(len(rows)) if start < len(rows)]]
         pieces[rows] = np.searchsorted(bounds, own, side="right")
     return pieces
+
+
+def _groups(
+    column: pd.Series, seed: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint64], npt.NDArray[np.int16]]:
+    """Return the place [n] of each row's group, and the groups' digests [groups] and strata, which are one."""
+    rows, names = pd.factorize(column)
+    digests = _digests(pd.Series(names, dtype="str"), seed)
+    return rows, digests, np.zeros(len(digests), np.int16)
 
 
 def _strata(keys: pd.DataFrame, schema: Schema, split: RandomSplit | FoldSplit) -> npt.NDArray[np.int16]:

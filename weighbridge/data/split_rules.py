@@ -75,10 +75,13 @@ def rule_in_words(split: Split, schema: Schema) -> str:
             told = ", ".join(f"{part} where {' or '.join(map(repr, values))}" for part, values in parts.items())
             return f"by the column {split.column!r}: {told}"
         case FoldSplit():
+            grouped = schema.group is not None
+            drawn, units = (schema.group, "groups") if grouped else (schema.id, "rows")
             return (
-                f"{split.folds} folds at random by a digest of {schema.id!r} (seed {split.seed})"
-                f"{_strata(schema, stratify=split.stratify)}: seed s validates on fold s modulo {split.folds} and "
-                f"trains on the others; test {split.test:.4g} of the rows, in no fold"
+                f"{split.folds} folds {'of whole groups ' if grouped else ''}at random by a digest of {drawn!r} "
+                f"(seed {split.seed}){_strata(schema, stratify=split.stratify and not grouped)}: "
+                f"seed s validates on fold s modulo {split.folds} and "
+                f"trains on the others; test {split.test:.4g} of the {units}, in no fold"
             )
 
 
