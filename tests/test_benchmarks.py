@@ -10,7 +10,7 @@ import pytest
 from benchmarks import NAMES
 
 FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
-SHARED = {"__init__", "__main__", "bare", "killing", "made_evidence", "measure", "survival", "weather_dataset"}
+SHARED = {"__init__", "__main__", "bare", "killing", "made_evidence", "measure", "plain_pandas", "survival", "weather_dataset"}
 
 
 def test_every_benchmark_is_on_the_list() -> None:

@@ -6,9 +6,10 @@ numbers for each row, and a range of rows being merged, and the files don't depe
 """
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, Self, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,33 @@ from weighbridge.data.canonical import canonical
 from weighbridge.data.order import Runs
 from weighbridge.data.schema import Schema
 from weighbridge.errors import DataError
+
+
+class Behind:
+    """One thread that works behind this one: each piece of work waits for the one before, and for no more."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(max_workers=1)
+        self._work: Future[None] | None = None
+
+    def do(self, work: Callable[..., None], *given: Any) -> None:
+        """Begin *work* once what was begun before is done; what that raised is raised here."""
+        self._wait()
+        self._work = self._pool.submit(work, *given)
+
+    def _wait(self) -> None:
+        if self._work is not None:
+            self._work.result()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None:
+                self._wait()
+        finally:
+            self._pool.shutdown()
 
 
 class Prepared(NamedTuple):
@@ -49,8 +77,9 @@ def prepare(batches: Batches, schema: Schema, rule: settings.Split, targets: dic
     beside.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=beside, prefix=paths.TEMPORARY) as folder:
         rows = _Rows(Path(folder), schema, needed)
-        for batch in batches:
-            rows.add(batch, batches)
+        with Behind() as behind:  # a batch becomes canonical while the next one is loaded
+            for batch in batches:
+                behind.do(rows.add, batch, batches.rows)
         rows.check()
         keys = pa.concat_tables(rows.runs.columns(needed)).to_pandas()
         codes = split.assign(keys, schema, rule)
@@ -60,14 +89,14 @@ def prepare(batches: Batches, schema: Schema, rule: settings.Split, targets: dic
         schemas = dict.fromkeys(targets, kept)
         if folds is not None:
             schemas[split.PARTS[0]] = kept.append(pa.field(tables.FOLD, pa.int8()))
-        with parts.writers(targets, schemas) as writers:
+        with parts.writers(targets, schemas) as writers, Behind() as behind:
             for merged in rows.runs.merged(kept.names):
                 for code, name in enumerate(split.PARTS):
                     chosen = codes[merged.positions] == code
                     found = merged.rows if chosen.all() else merged.rows.filter(pa.array(chosen))
                     if tables.FOLD in schemas[name].names and folds is not None:
                         found = found.append_column(tables.FOLD, pa.array(folds[merged.positions][chosen]))
-                    writers[name].add(found)
+                    behind.do(writers[name].add, found)
     return Prepared({name: parts.Part(path) for name, path in targets.items()}, rows.dropped)
 
 
@@ -82,15 +111,14 @@ class _Rows:
         self._ids: list[npt.NDArray[np.uint64]] = []
         self._written: pa.Schema | None = None
 
-    def add(self, batch: Any, batches: Batches) -> None:
-        """Make a batch canonical, and put it on disk."""
+    def add(self, batch: Any, upto: int) -> None:
+        """Make a batch canonical, which ends with row *upto* of what was loaded, and put it on disk."""
         try:
-            rows, dropped = canonical(batch, self._schema, self._extra)
+            rows, dropped = canonical(batch, self._schema, self._extra, repeats=False)
         except DataError as problem:
-            if batches.rows == len(batch):
+            if upto == len(batch):
                 raise
-            first = batches.rows - len(batch) + 1
-            raise DataError(f"{problem}\nfound in rows {first} to {batches.rows} of what load returned") from None
+            raise DataError(f"{problem}\nfound in rows {upto - len(batch) + 1} to {upto} of what was loaded") from None
         self.dropped += dropped
         self._ids.append(_hashes(rows[self._schema.id]))
         table = tables.to_arrow(rows, self._schema)

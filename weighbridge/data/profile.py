@@ -21,6 +21,7 @@ from weighbridge.data.schema import Column, Schema
 from weighbridge.data.split import rule_in_words
 from weighbridge.data.values import Part, Seen, Values, batches, examine
 
+_ODD = np.uint64(0xFF51AFD7ED558CCD)  # of MurmurHash3's last step
 Parts = Mapping[str, Part]
 """Prepared rows by the name of their part, in order of time: train first."""
 
@@ -220,10 +221,21 @@ def _row_hashes(part: Part, schema: Schema) -> npt.NDArray[np.uint64]:
     """Return a hash of each row's features, sorted."""
     found = [np.empty(0, np.uint64)]
     for batch in batches(part, list(schema.features)):
-        arrays = {name: [row.tobytes() for row in batch[name]] for name in schema.arrays}
-        hashed = pd.util.hash_pandas_object(batch.assign(**arrays), index=False)
-        found.append(hashed.to_numpy())
+        mixed = np.zeros(len(batch), np.uint64)
+        for name, column in schema.features.items():
+            mixed = (mixed ^ _bits(batch[name], column)) * _ODD
+            mixed ^= mixed >> np.uint64(32)
+        found.append(mixed)
     return np.sort(np.concatenate(found))
+
+
+def _bits(values: pd.Series, column: Column) -> npt.NDArray[np.uint64]:
+    """Return a number [n] for each value, another for each other value."""
+    if column.kind == "number":
+        return np.asarray(values.to_numpy(np.float32).view(np.uint32), np.uint64)
+    if column.kind == "array":
+        values = pd.Series([row.tobytes() for row in values], dtype=object)
+    return np.asarray(pd.util.hash_array(values.array), np.uint64)
 
 
 def _known(hashes: npt.NDArray[np.uint64], earlier: list[npt.NDArray[np.uint64]]) -> int:

@@ -1,6 +1,7 @@
 """What is in each feature of each part: gaps, range, frequent values and bins, one column in memory at a time."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -11,6 +12,7 @@ from weighbridge.data import bins, columns
 from weighbridge.data.schema import Column, Schema
 
 _FREQUENT = 3
+_THREADS = 2  # and as many columns in memory
 
 
 class Part(Protocol):
@@ -67,10 +69,15 @@ Seen = dict[str, dict[str, Values]]
 
 def examine(parts: Mapping[str, Part], schema: Schema) -> Seen:
     """Return what is in each feature of each part."""
-    return {
-        part_name: {name: _values(part, name, column) for name, column in schema.features.items()}
-        for part_name, part in parts.items()
-    }
+    with ThreadPoolExecutor(_THREADS) as pool:
+        found = {
+            part_name: {name: pool.submit(_values, part, name, column) for name, column in schema.features.items()}
+            for part_name, part in parts.items()
+        }
+        return {
+            part_name: {name: values.result() for name, values in features.items()}
+            for part_name, features in found.items()
+        }
 
 
 def batches(part: Part, names: Sequence[str]) -> Iterator[pd.DataFrame]:
