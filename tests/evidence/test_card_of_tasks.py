@@ -119,7 +119,7 @@ def test_a_card_of_very_many_classes_names_the_most_frequent() -> None:
 def test_a_card_of_numbers_has_mean_and_deviation_with_the_unit() -> None:
     text = card(of_task("regression"))
     assert "mean of the target (EUR)" in text
-    assert "| train | 60 |   |   |   | 123,457 | 234.5 |" in text
+    assert "| train | 60 | 123,457 | 234.5 |" in text
     assert "Target: `late` in EUR." in text
     assert "decisions" not in text.split("## Performance")[1].split("### Against")[0]
     assert "| `root_mean_squared_error` | 54,321 | 53,778 to 54,864 |" in text

@@ -163,15 +163,17 @@ def _splits(data: DataSection) -> str:
     elif data.task != "multiclass":
         heads = (f"share of {inline(data.labels[-1] if data.labels else '1')}",)
         said = {name: (_share(part.target_rate),) for name, part in data.splits.items()}
-    return table(
-        ("split", "rows", "groups", "first", "last", *heads),
-        [
-            (inline(name), f"{part.rows:,}", f"{part.groups:,}" if part.groups else "", inline(part.first or ""),
-             inline(part.last or ""), *said.get(name, ()))
-            for name, part in data.splits.items()
-        ],
-        right=(1, 2, 5, 6),
-    )  # fmt: skip
+    columns = {
+        "split": [inline(name) for name in data.splits],
+        "rows": [f"{part.rows:,}" for part in data.splits.values()],
+        "groups": [f"{part.groups:,}" if part.groups else "" for part in data.splits.values()],
+        "first": [inline(part.first or "") for part in data.splits.values()],
+        "last": [inline(part.last or "") for part in data.splits.values()],
+        **{head: [said[name][i] for name in data.splits] for i, head in enumerate(heads)},
+    }
+    kept = {head: cells for head, cells in columns.items() if any(cells)}
+    right = [i for i, head in enumerate(kept) if head not in {"split", "first", "last"}]
+    return table(tuple(kept), list(zip(*kept.values(), strict=True)), right=right)
 
 
 def _share(share: float | None) -> str:
