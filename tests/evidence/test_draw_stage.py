@@ -21,9 +21,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def lay_out(root: Path, task: str) -> None:
     """Write the records that the stage reads."""
-    predicted, labels = class_scores(), SPECIES
-    if task == "regression":
-        predicted, labels = number_scores(200), ()
+    labels: tuple[str, ...] = () if task == "regression" else SPECIES
+    predicted = number_scores(200) if task == "regression" else class_scores()
     if task == "binary":
         scores = make_scores(400)
         predicted = Predicted(scores.target, scores.probability, scores.baseline)
