@@ -1,7 +1,9 @@
 """Models of a user, named by import path in the tests."""
 
+import numpy as np
 import torch
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.decomposition import PCA
 from sklearn.ensemble import (
     HistGradientBoostingClassifier,
@@ -16,8 +18,9 @@ from sklearn.ensemble import (
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, QuantileTransformer, StandardScaler
 from sklearn.svm import SVC, LinearSVC
 from torch import nn
 
@@ -82,6 +85,29 @@ def stacking_of_numbers() -> StackingRegressor:
     """Return a regressor of regressors, boosted trees among them."""
     parts = [("boosting", HistGradientBoostingRegressor(max_iter=20)), ("forest", RandomForestRegressor(3))]
     return StackingRegressor(parts, cv=2)
+
+
+def perceptron_of_a_scaled_target() -> TransformedTargetRegressor:
+    """Return a perceptron that learns a target of mean 0 and deviation 1."""
+    learner = MLPRegressor(max_iter=100, learning_rate_init=0.01)
+    return TransformedTargetRegressor(learner, transformer=StandardScaler())
+
+
+def pipeline_of_a_logarithm() -> Pipeline:
+    """Return a pipeline that learns the logarithm of one more than the target."""
+    learner = TransformedTargetRegressor(Ridge(), func=np.log1p, inverse_func=np.expm1)
+    return Pipeline([("scale", StandardScaler()), ("learn", learner)])
+
+
+def boosted_logarithm_of_a_scaled_target() -> TransformedTargetRegressor:
+    """Return boosted trees of a logarithm, of a target that is scaled as well."""
+    learner = HistGradientBoostingRegressor(loss="gamma", max_iter=40)
+    return TransformedTargetRegressor(learner, transformer=StandardScaler(with_mean=False))
+
+
+def ranked_target() -> TransformedTargetRegressor:
+    """Return a regressor of a target's quantiles."""
+    return TransformedTargetRegressor(Ridge(), transformer=QuantileTransformer(n_quantiles=10))
 
 
 def stacking_of_logarithms() -> StackingRegressor:

@@ -14,7 +14,7 @@ from weighbridge.data.schema import Column, Schema
 from weighbridge.errors import ModelError
 from weighbridge.manifest import Input
 from weighbridge.settings import Candidate, Fit
-from weighbridge.training import export, fitting, prepare
+from weighbridge.training import conversion, export, fitting, prepare
 from weighbridge.training.fitted import Fitted, describe
 
 CANDIDATES = {
@@ -76,7 +76,7 @@ def test_the_graph_names_columns_in_order_and_holds_nothing_of_the_machine(tmp_p
     model = onnx.load(path)
     assert [value.name for value in model.graph.input] == list(SCHEMA.features)
     assert [value.name for value in model.graph.output] == ["label", "probability"]
-    assert {entry.domain: entry.version for entry in model.opset_import} == export.OPSETS
+    assert {entry.domain: entry.version for entry in model.opset_import} == conversion.OPSETS
     assert (model.producer_name, model.producer_version, model.ir_version) == ("weighbridge", "", export.IR_VERSION)
     assert not model.metadata_props
     assert not any(node.metadata_props or node.doc_string for node in model.graph.node)
@@ -125,7 +125,7 @@ def test_numbers_at_the_very_edge_of_a_split_fall_on_the_same_side(tmp_path: Pat
 def test_rounding_a_limit_to_float32_changes_no_comparison(limit: float, value: float) -> None:
     neighbours = np.nextafter(np.float32(limit), np.array([-np.inf, np.inf], dtype=np.float32)).tolist()
     for number in (value, *neighbours):
-        assert (number <= limit) == (np.float32(number) <= np.float32(export._floor32(np.array(limit))))
+        assert (number <= limit) == (np.float32(number) <= np.float32(conversion.floor32(np.array(limit))))
         assert (number >= limit) == (np.float32(number) >= np.float32(export._ceil32(limit)))
 
 

@@ -62,6 +62,12 @@ ESTIMATORS = {
     "perceptron of numbers": (NUMBERS, sklearn("neural_network:MLPRegressor", max_iter=200, learning_rate_init=10)),
     "pipeline of numbers": (NUMBERS, Candidate(model="fitting_models:pipeline_of_numbers")),
     "search of numbers": (NUMBERS, Candidate(model="fitting_models:search_of_numbers")),
+    "perceptron of a scaled target": (NUMBERS, Candidate(model="fitting_models:perceptron_of_a_scaled_target")),
+    "pipeline of a logarithm": (NUMBERS, Candidate(model="fitting_models:pipeline_of_a_logarithm")),
+    "boosting of a scaled logarithm": (
+        NUMBERS,
+        Candidate(model="fitting_models:boosted_logarithm_of_a_scaled_target"),
+    ),
     "stacking of numbers": (NUMBERS, Candidate(model="fitting_models:stacking_of_numbers")),
     "voting of numbers": (NUMBERS, Candidate(model="fitting_models:voting_of_numbers")),
 }
@@ -71,7 +77,13 @@ NETWORKS = {
     "convolution": (IMAGES, CONVOLUTION),
 }
 CURVES = {"boosting of classes", "perceptron of classes", "boosting of numbers", "boosting of logarithms"}
-ONLY_TRAINED = {"gradient of classes", "gradient of numbers", "perceptron of classes", "perceptron of numbers"}
+ONLY_TRAINED = {
+    "perceptron of a scaled target",
+    "gradient of classes",
+    "gradient of numbers",
+    "perceptron of classes",
+    "perceptron of numbers",
+}
 
 
 def fit(example: Example, candidate: Candidate) -> Fitted:
@@ -166,6 +178,7 @@ WEIGHTED = {
     "network of classes": (CLASSES, NETWORK),
     "ridge": (NUMBERS, sklearn("linear_model:Ridge")),
     "pipeline": (NUMBERS, Candidate(model="fitting_models:pipeline_of_numbers")),
+    "scaled target": (NUMBERS, Candidate(model="fitting_models:perceptron_of_a_scaled_target")),
     "search": (NUMBERS, Candidate(model="fitting_models:search_of_numbers")),
     "boosting of numbers": (
         NUMBERS,
@@ -239,9 +252,20 @@ def test_every_number_falls_on_its_side_of_a_split(example: Example, tmp_path: P
     assert export.parity(fitted, tmp_path / "model.onnx", frame, 0.5).largest_difference < 1e-5
 
 
-def test_boosted_logarithms_within_another_model_are_refused(tmp_path: Path) -> None:
-    fitted = fit(NUMBERS, Candidate(model="fitting_models:stacking_of_logarithms"))
-    with pytest.raises(ModelError, match="HistGradientBoostingRegressor with loss: poisson has an ONNX graph only on"):
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (
+            "stacking_of_logarithms",
+            "HistGradientBoostingRegressor with loss: poisson has an ONNX graph on its own or at",
+        ),
+        ("ranked_target", "has no ONNX graph with this QuantileTransformer; expected transformer StandardScaler"),
+    ],
+    ids=["logarithm", "ranks"],
+)
+def test_a_way_back_to_the_target_that_has_no_graph_is_refused(model: str, message: str, tmp_path: Path) -> None:
+    fitted = fit(NUMBERS, Candidate(model=f"fitting_models:{model}"))
+    with pytest.raises(ModelError, match=message):
         export.export(fitted, PRICES, tmp_path / "model.onnx")
 
 

@@ -6,7 +6,6 @@ producers) is taken out, so equal models give equal bytes.
 """
 
 import contextlib
-import copy
 import io
 import logging
 import warnings
@@ -18,15 +17,14 @@ from weighbridge import documents
 from weighbridge.data.schema import Schema
 from weighbridge.errors import ModelError
 from weighbridge.manifest import Input, Interface, Output, Parity
-from weighbridge.training import models, prepare
+from weighbridge.training import conversion, prepare
+from weighbridge.training.conversion import ADVICE, OPSETS
 from weighbridge.training.fitted import Fitted
 
-OPSETS = {"": 18, "ai.onnx.ml": 3}
 IR_VERSION = 10
 LABEL = "label"
 PROBABILITY = "probability"
 PREDICTION = "prediction"
-_FEATURES = "model_inputs"
 _BATCH = 8192
 
 
@@ -46,19 +44,16 @@ def export(fitted: Fitted, schema: Schema, path: Path, *, threshold: float = 0.5
 
     _check_names(schema)
     with _quiet():
-        before = _preparation(fitted.preprocessing, schema)
-        model = _network(fitted) if fitted.kind == "torch" else _estimator(fitted)
+        before = conversion.preparation(fitted.preprocessing, schema)
+        model = conversion.network(fitted) if fitted.kind == "torch" else conversion.estimator(fitted)
         merged = _joined(before, model)
         _name_inputs(merged.graph, list(schema.features))
         _finish(merged, fitted, threshold)
     try:
         onnx.checker.check_model(merged, full_check=True)
     except onnx.checker.ValidationError as problem:
-        raise ModelError(f"{type(fitted.model).__name__}: its ONNX graph is not valid ({problem}); {_ADVICE}") from None
+        raise ModelError(f"{type(fitted.model).__name__}: its ONNX graph is not valid ({problem}); {ADVICE}") from None
     documents.write(path, merged.SerializeToString(deterministic=True))
-
-
-_ADVICE = "choose another model, or leave it out of the candidates"
 
 
 def _check_names(schema: Schema) -> None:
@@ -79,147 +74,6 @@ def _quiet() -> Iterator[None]:
             yield
     finally:
         logging.disable(disabled)
-
-
-def _preparation(transformer: Any, schema: Schema) -> Any:
-    """Return the graph from the columns, its inputs in the schema's order, to the model's inputs."""
-    table = prepare.without_arrays(transformer)
-    before = _convert(table, _column_types(schema), {}) if table is not None else None
-    return _with_arrays(before, schema) if schema.arrays else before
-
-
-def _with_arrays(table: Any, schema: Schema) -> Any:
-    """Return the graph *table* (or none) with arrays behind its columns, each one unrolled.
-
-    Names have a slash, since skl2onnx makes none with it.
-    """
-    from onnx import TensorProto, helper
-
-    graph = table.graph if table is not None else None
-    parts = [graph.output[0].name] if graph is not None else []
-    others = iter(graph.input if graph is not None else ())
-    inputs, nodes = [], []
-    for column in schema.features.values():
-        if column.kind != "array":
-            inputs.append(next(others))
-            continue
-        parts.append(f"array/{len(parts)}")
-        inputs.append(helper.make_tensor_value_info(f"{parts[-1]}/in", TensorProto.FLOAT, ["rows", *column.shape]))
-        nodes.append(helper.make_node("Flatten", [f"{parts[-1]}/in"], [parts[-1]], name=f"{parts[-1]}/unroll", axis=1))
-    nodes.append(helper.make_node("Concat", parts, ["array/joined"], name="array/join", axis=1))
-    joined = helper.make_graph(
-        [*(graph.node if graph is not None else ()), *nodes],
-        "columns",
-        inputs,
-        [helper.make_tensor_value_info("array/joined", TensorProto.FLOAT, ["rows", None])],
-        [*(graph.initializer if graph is not None else ())],
-    )
-    opsets = table.opset_import if table is not None else [helper.make_opsetid("", OPSETS[""])]
-    return helper.make_model(joined, opset_imports=opsets)
-
-
-def _column_types(schema: Schema) -> list[tuple[str, Any]]:
-    from skl2onnx.common.data_types import FloatTensorType, StringTensorType
-
-    shape = [None, 1]
-    return [
-        (name, FloatTensorType(shape) if column.kind == "number" else StringTensorType(shape))
-        for name, column in schema.features.items()
-        if column.kind != "array"
-    ]
-
-
-def _convert(model: Any, types: list[tuple[str, Any]], options: dict[Any, Any]) -> Any:
-    """Return skl2onnx's graph of *model*; scalers divide in it as scikit-learn does, not by a factor."""
-    import skl2onnx
-    from sklearn.preprocessing import MaxAbsScaler, RobustScaler, StandardScaler
-
-    exact = {scaler: {"div": "div"} for scaler in (StandardScaler, RobustScaler, MaxAbsScaler)}
-    try:
-        return skl2onnx.to_onnx(model, initial_types=types, options=exact | options, target_opset=OPSETS)
-    except Exception as problem:  # noqa: BLE001 - a converter may fail with anything
-        cause = " ".join(str(problem).split())[:300]
-        name = type(model).__name__
-        raise ModelError(f"{name} has no ONNX graph ({type(problem).__name__}: {cause}); {_ADVICE}") from None
-
-
-def _estimator(fitted: Fitted) -> Any:
-    """Return the estimator's graph, from ``model_inputs`` to (rows, classes) or (rows, 1) as its last output."""
-    from skl2onnx.common.data_types import FloatTensorType
-
-    types = [(_FEATURES, FloatTensorType([None, prepare.width(fitted.preprocessing)]))]
-    model = _convertible(fitted.model)
-    graph = _convert(model, types, {id(model): {"zipmap": False}} if fitted.schema.labels else {})
-    last = model.steps[-1][1] if hasattr(model, "steps") else model
-    logarithmic = [part for part in models.nested(model) if _predicts_logarithm(part)]
-    if any(part is not last for part in logarithmic):
-        name = type(logarithmic[0]).__name__
-        raise ModelError(f"{name} with loss: {logarithmic[0].loss} has an ONNX graph only on its own; {_ADVICE}")
-    if logarithmic:
-        _exponentiate(graph.graph)
-    return graph
-
-
-def _predicts_logarithm(estimator: Any) -> bool:
-    """Return whether these are boosted trees of a number's logarithm: skl2onnx leaves it at that."""
-    return hasattr(estimator, "_predictors") and estimator.loss in {"poisson", "gamma"}
-
-
-def _exponentiate(graph: Any) -> None:
-    from onnx import helper
-
-    graph.node.append(helper.make_node("Exp", [graph.output[-1].name], ["exponential"], name="exponentiate"))
-    graph.output[-1].name = "exponential"
-
-
-def _convertible(model: Any) -> Any:
-    """Return a copy that predicts alike and that skl2onnx converts faithfully.
-
-    Boosted trees split at float32 numbers in it. Inputs are float32, so ``x <= t`` holds exactly where x is at most
-    the greatest float32 that is not above t; the graph, which rounds t to the nearest float32, could else decide
-    otherwise for an x next to it.
-    """
-    copied = copy.deepcopy(model)
-    for estimator in models.nested(copied):
-        if hasattr(estimator, "flatten_transform"):  # of no effect on predictions, but refused by skl2onnx
-            estimator.flatten_transform = False
-        for stage in getattr(estimator, "_predictors", ()):
-            for tree in stage:
-                tree.nodes["num_threshold"] = _floor32(tree.nodes["num_threshold"])
-    return copied
-
-
-def _floor32(values: Any) -> Any:
-    """Return the greatest float32 that is not above each of *values*."""
-    import numpy as np
-
-    nearest = values.astype(np.float32)
-    return np.where(nearest > values, np.nextafter(nearest, np.float32(-np.inf)), nearest)
-
-
-def _network(fitted: Fitted) -> Any:
-    """Return the network's graph, from ``model_inputs`` to its predictions."""
-    import torch
-
-    from weighbridge.training import objective, torch_fit
-
-    example = torch.zeros(2, prepare.width(fitted.preprocessing))
-    try:
-        program = torch.onnx.export(
-            torch_fit.Predicting(fitted.model, objective.of(fitted.schema)).eval(),
-            (example,),
-            dynamo=True,
-            opset_version=OPSETS[""],
-            input_names=[_FEATURES],
-            output_names=["model_output"],
-            dynamic_shapes=({0: torch.export.Dim("rows")},),
-            verbose=False,
-        )
-    except Exception as problem:  # noqa: BLE001 - the exporter raises what its passes and the network raise
-        cause = " ".join(str(problem).split())[:300]
-        name = type(fitted.model).__name__
-        raise ModelError(f"{name} can't be exported to ONNX ({cause}); use operations that ONNX has") from None
-    return program.model_proto  # type: ignore[union-attr]  # with dynamo it is never None
 
 
 def _joined(before: Any, after: Any) -> Any:
@@ -332,7 +186,7 @@ def _ceil32(value: float) -> Any:
     """Return the least float32 that is not below *value*: comparing with it decides as comparing with *value*."""
     import numpy as np
 
-    return -_floor32(np.array(-value))
+    return -conversion.floor32(np.array(-value))
 
 
 def _strip(model: Any) -> None:
@@ -362,7 +216,7 @@ def parity(fitted: Fitted, path: Path, frame: Any, threshold: float) -> Parity:
     expected = fitted.predictions(frame)
     found = _run(path, fitted, frame)
     if found.shape != expected.shape:
-        raise ModelError(f"{path}: gives {found.shape} for {len(frame)} rows; expected {expected.shape}; {_ADVICE}")
+        raise ModelError(f"{path}: gives {found.shape} for {len(frame)} rows; expected {expected.shape}; {ADVICE}")
     changed = 0
     if fitted.schema.task == "binary":
         changed = int(((expected >= threshold) != (found >= threshold)).sum())
@@ -396,7 +250,7 @@ def _run(path: Path, fitted: Fitted, frame: Any) -> Any:
             for start in range(0, len(table), _BATCH)
         ]
     except Exception as problem:  # noqa: BLE001 - onnxruntime's errors share no base class
-        raise ModelError(f"{path}: onnxruntime can't run it: {problem}; {_ADVICE}") from None
+        raise ModelError(f"{path}: onnxruntime can't run it: {problem}; {ADVICE}") from None
     return np.concatenate(parts).astype(np.float64)
 
 

@@ -84,6 +84,7 @@ def _parameters(estimator: Any) -> set[str]:
 
 def _weight_key(estimator: Any) -> str:
     """Return the name under which ``fit`` takes weights; empty where it, or a part that it fits, takes none."""
+    from sklearn.compose import TransformedTargetRegressor
     from sklearn.ensemble import StackingClassifier, StackingRegressor, VotingClassifier, VotingRegressor
     from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 
@@ -93,6 +94,8 @@ def _weight_key(estimator: Any) -> str:
         return f"{name}__{inner}" if inner else ""
     if isinstance(estimator, GridSearchCV | RandomizedSearchCV):
         return _weight_key(estimator.estimator)
+    if isinstance(estimator, TransformedTargetRegressor):
+        return _weight_key(estimator.regressor) if estimator.regressor is not None else _WEIGHT
     if isinstance(estimator, StackingClassifier | StackingRegressor | VotingClassifier | VotingRegressor):
         parts = [part for _, part in estimator.estimators if not isinstance(part, str)]
         return _WEIGHT if all(_WEIGHT in _parameters(part) for part in parts) else ""
@@ -124,10 +127,11 @@ def _forget_times(estimator: Any) -> None:
 def curve(estimator: Any) -> list[dict[str, float]]:
     """Return a row an epoch or boosting round: ``epoch``, ``train_loss`` and ``validation_loss`` where kept.
 
-    Read from the losses of multilayer perceptrons and of both gradient boostings (of a pipeline's last step); empty
-    for all others.
+    Read from the losses of multilayer perceptrons and of both gradient boostings (of a pipeline's last step, or
+    of a transformed target, whose scale they have then); empty for all others.
     """
     final = estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
+    final = getattr(final, "regressor_", final)  # of a transformed target
     first, train, validation = _losses(final)
     rows = [{"epoch": epoch, "train_loss": float(value)} for epoch, value in enumerate(train, start=first)]
     for row, value in zip(rows, validation, strict=False):
