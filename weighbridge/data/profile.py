@@ -234,7 +234,9 @@ def _bits(values: pd.Series, column: Column) -> npt.NDArray[np.uint64]:
     if column.kind == "number":
         return np.asarray(values.to_numpy(np.float32).view(np.uint32), np.uint64)
     if column.kind == "array":
-        values = pd.Series([row.tobytes() for row in values], dtype=object)
+        rows = np.empty(len(values), dtype=object)
+        rows[:] = [row.tobytes() for row in values]
+        return np.asarray(pd.util.hash_array(rows, categorize=False), np.uint64)
     return np.asarray(pd.util.hash_array(values.array), np.uint64)
 
 
