@@ -35,7 +35,7 @@ def _time_problems(split: TimeSplit) -> Iterator[tuple[str, str]]:
             yield name, f"there is no day {getattr(split, name)!r}; write YYYY-MM-DD"
     for before, after in itertools.pairwise(BOUNDARIES):
         if before in days and after in days and days[before] >= days[after]:
-            yield after, f"{days[after]} isn't after {before} ({days[before]}); days must be in order"
+            yield after, f"{days[after]} isn't after {before} ({days[before]}); expected a later day"
     try:
         zoneinfo.ZoneInfo(split.timezone)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
