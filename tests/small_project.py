@@ -13,7 +13,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).parents[1]
 SECRET = "kept/In+the.Environment-only"  # noqa: S105 - made up
 """The value of a secret variable that each command here is given; it may turn up nowhere."""
-_OWN_FILES = REPOSITORY / "tests" / "small"
+_OWN_FILES = REPOSITORY / "tests"
 _LEFT_OUT = re.compile(r"(tests|benchmarks|docs/reference|schemas|runs)/|(data|models)/.*\.(dvc|yaml|md|csv)$")
 _OUTSIDE = re.compile(r"GIT_|DVC_|XDG_|SNAKEMAKE_|PYTHON|EMAIL$")
 _COMMAND = re.compile(
@@ -168,29 +168,38 @@ def files() -> list[Path]:
     return [Path(name) for name in sorted(set(done.stdout.split("\0"))) if name and (REPOSITORY / name).is_file()]
 
 
-def make(root: Path) -> Project:
-    """Make a project with the small data, committed, that has not run yet."""
+def make(root: Path, kind: str = "small") -> Project:
+    """Make a project with small data, committed, that has not run yet.
+
+    *kind* is the folder with its files: ``small``, of two classes; ``small_classes`` and ``small_numbers``.
+    """
     for path in files():
         if not _LEFT_OUT.match(path.as_posix()):
             (root / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(REPOSITORY / path, root / path)
-    shutil.copy2(_OWN_FILES / "dataset.py", root / "project" / "dataset.py")
+    shutil.copy2(_OWN_FILES / kind / "dataset.py", root / "project" / "dataset.py")
     for name in ("config.yaml", "gates.yaml"):
-        shutil.copy2(_OWN_FILES / name, root / "config" / name)
+        shutil.copy2(_OWN_FILES / kind / name, root / "config" / name)
     project = Project(root)
     project.edit("dvc.yaml", "  flights:\n", "  small:\n")
     project.edit("dvc.yaml", "models/flights", "models/small")
     project.edit(".dvc/config", "../.storage", "../../storage")
     (root / "models/.gitignore").write_text("/small\n/predictions.parquet\n")
-    fetch = "from pathlib import Path; from project import dataset; dataset.fetch(Path('data/raw'))"
-    project.sh(sys.executable, "-c", fetch, env={"PYTHONPATH": str(root)})
     project.git("init", "--quiet", "--initial-branch=main")
     project.git("config", "user.name", "Grace Hopper")
     project.git("config", "user.email", "grace@example.org")
-    project.sh("dvc", "add", "--quiet", "data/raw")
+    fetch(project)
     project.git("add", ".")
     project.git("commit", "--quiet", "--message=Begin")
     return project
+
+
+def fetch(project: Project) -> None:
+    """Bring the raw files anew, and let DVC know them."""
+    shutil.rmtree(project.root / "data/raw", ignore_errors=True)
+    text = "from pathlib import Path; from project import dataset; dataset.fetch(Path('data/raw'))"
+    project.sh(sys.executable, "-c", text, env={"PYTHONPATH": str(project.root)})
+    project.sh("dvc", "add", "--quiet", "data/raw")
 
 
 def copy(project: Project, folder: Path) -> Project:

@@ -16,7 +16,7 @@ from weighbridge.errors import SettingsError, SetupError
 from weighbridge.evidence import catalogue, gates
 from weighbridge.registry import content
 from weighbridge.root import engine, is_engines, located
-from weighbridge.settings import Candidate, Churn, Config, GateFile, Section, Settings
+from weighbridge.settings import Candidate, Churn, Config, FoldSplit, GateFile, Section, Settings
 
 _TEMPLATE = "__use_yte__"
 """The key that makes a YAML file a program, for Snakemake."""
@@ -164,7 +164,8 @@ def _check(settings: Settings, document: documents.Document) -> None:
         refused = importable.problem(named)
         if refused:
             raise SettingsError(f"{document.where(path)}: {refused}")
-    gates.check(settings.gates, config.metrics, config.select, cost=config.cost, task=config.data.task)
+    folds = isinstance(config.data.split, FoldSplit)
+    gates.check(settings.gates, config.metrics, config.select, cost=config.cost, task=config.data.task, folds=folds)
     _check_cases(settings.gates)
 
 

@@ -108,6 +108,40 @@ def test_calibration_of_numbers_is_refused_for_classes(gate: CalibrationGate) ->
     gates.check(GateFile(gates={"it": gate}), numbers, settings.Select(metric="r2"), task="regression")
 
 
+def check_numbers(gate: settings.Gate, metric: str = "r2") -> None:
+    names = settings.Metrics(names=("r2", "bias"))
+    gates.check(GateFile(gates={"it": gate}), names, settings.Select(metric=metric), task="regression")
+
+
+@pytest.mark.parametrize(
+    ("gate", "says"),
+    [
+        (Churn(max_negative_flips=0.1), "found kind 'churn', but a regression makes no decisions"),
+        (Absolute(metric="bias", min=-1.0), "found bias with min, but it is best at 0; expected max"),
+        (Absolute(metric="bias", max=-1.0), "found max -1; expected a number above 0"),
+        (CalibrationGate(metric="log_loss", max=0.1), "found 'log_loss', which a regression task doesn't have"),
+        (Absolute(metric="accuracy", min=0.1), "metric that isn't measured: 'accuracy'"),
+    ],
+)
+def test_gates_that_make_no_sense_of_numbers_are_refused(gate: settings.Gate, says: str) -> None:
+    check_numbers(Absolute(metric="bias", max=1.0))
+    with pytest.raises(SettingsError, match=says):
+        check_numbers(gate)
+
+
+def test_a_bias_chooses_no_champion() -> None:
+    with pytest.raises(SettingsError, match=r"select\.metric: found 'bias', best at 0 and not below"):
+        check_numbers(Clean(), metric="bias")
+
+
+def test_a_noise_floor_of_folds_is_refused() -> None:
+    check(Churn(max_negative_flips=0.1), folds=True)
+    with pytest.raises(
+        SettingsError, match="found max_times_noise, but in a cross-validation each seed has other rows"
+    ):
+        check(Churn(max_times_noise=2.0), folds=True)
+
+
 def test_a_metric_of_another_task_is_refused() -> None:
     with pytest.raises(SettingsError, match=r"config/config.yaml: metrics.names: found metric 'r2'; "):
         check(Clean(), settings.Metrics(names=("roc_auc", "r2")))

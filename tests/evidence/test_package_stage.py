@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+import msgspec
 import pandas as pd
 import pytest
+from flights_sample import make_manifest
 
 from weighbridge import documents, manifest, paths
 from weighbridge.data import tables
@@ -52,13 +54,16 @@ def root(tmp_path: Path) -> Path:
 
 
 def test_the_noise_is_that_of_the_champion_s_seeds(root: Path) -> None:
-    found = package._noise(root, "big", task((0, 1)))
+    data = make_manifest().data
+    found = package._noise(root, "big", task((0, 1)), data)
     assert found is not None
     assert (found.seeds, found.changed_decisions.value, found.negative_flips.value) == (2, 0.5, 0.25)
-    still = package._noise(root, "small", task((0, 1)))
+    still = package._noise(root, "small", task((0, 1)), data)
     assert still is not None
     assert still.changed_decisions.value == 0
-    assert package._noise(root, "big", task((0,))) is None
+    assert package._noise(root, "big", task((0,)), data) is None
+    folds = msgspec.structs.replace(data, folds=5)
+    assert package._noise(root, "big", task((0, 1)), folds) is None, "each seed has rows of its own"
 
 
 def test_the_cost_is_of_all_trainings(root: Path) -> None:

@@ -224,6 +224,34 @@ def test_other_labels_or_another_target_are_major(last: Manifest, packaged: mani
     assert found.reasons == ("target late became late30; labels ['punctual', 'late'] became ['late', 'punctual']",)
 
 
+def test_of_many_labels_those_that_came_or_went_are_named(last: Manifest, packaged: manifest.Packaged) -> None:
+    letters = tuple("abcdefghijklmnopqrstuvwxyz")
+
+    def told(labels: tuple[str, ...]) -> tuple[str, ...]:
+        before, now = (replace(last, data=replace(last.data, labels=each)) for each in (letters, labels))
+        return derive(before, now, packaged).reasons
+
+    assert told((*letters[1:], "ä", "ö")) == ("labels added: ä, ö; labels gone: a",)
+    assert told(letters[::-1]) == ("labels in another order",)
+
+
+def test_another_task_and_another_unit_are_major(last: Manifest, packaged: manifest.Packaged) -> None:
+    found = derive(last, with_test(last, task="multiclass"), packaged)
+    assert (found.bump, found.reasons[0]) == ("major", "task binary became multiclass")
+    found = derive(last, replace(last, data=replace(last.data, target_unit="h")), packaged)
+    assert (found.bump, found.reasons[0]) == ("major", "unit of the target (none) became h")
+
+
+def test_another_shape_is_major(last: Manifest, packaged: manifest.Packaged) -> None:
+    image = Input(name="image", type="float32", unit="", may_be_missing=False, shape=(1, 8, 8))
+    chance = Output(name="probability", type="float32", labels=(), meaning="of each", shape=(3,))
+    before = with_outputs(with_inputs(last, image), chance)
+    larger = with_inputs(before, replace(image, shape=(1, 16, 16)))
+    assert derive(before, larger, packaged).reasons[0] == "input image: shape (1, 8, 8) became (1, 16, 16)"
+    single = with_outputs(before, replace(chance, shape=()))
+    assert derive(before, single, packaged).reasons[0] == "output probability: shape (3) became of a single value"
+
+
 def test_another_intended_use_is_major_but_not_another_line_break(last: Manifest, packaged: manifest.Packaged) -> None:
     other = replace(last, card=replace(last.card, intended_use="Pricing."))
     assert derive(last, other, packaged)[:3] == ("2.0.0", "major", ("intended use changed",))
@@ -424,9 +452,20 @@ def test_a_last_release_that_was_not_weighed_rounds_up(last: Manifest, packaged:
     assert derive(last, with_test(last, comparison=None), packaged).bump == "major"
 
 
-def test_a_regression_has_no_decisions_to_compare(last: Manifest, packaged: manifest.Packaged) -> None:
+def test_a_regression_has_no_decisions_to_compare_and_no_noise_floor(
+    last: Manifest, packaged: manifest.Packaged
+) -> None:
     before = with_test(last, task="regression")
-    assert derive(before, with_comparison(before, changed=None), packaged).bump == "patch"
+    same = with_difference(with_comparison(before, changed=None), "roc_auc", 0.0, 0.0)
+    assert derive(before, same, packaged).bump == "patch"
+    other = with_difference(same, "roc_auc", -0.02, 0.02)
+    found = derive(before, other, packaged)
+    assert found.bump == "minor"
+    assert found.reasons == (
+        "roc_auc changed by +0 (-0.02 to +0.02); numbers have no noise floor to hold that against",
+    )
+    unknown = derive(before, with_comparison(same, metrics={}), packaged)
+    assert unknown.reasons == ("whether predictions changed can't be told: roc_auc of flights@v1.2.3 is unknown",)
 
 
 @pytest.mark.parametrize(("count", "bump"), [(7750, "patch"), (7751, "minor"), (4650, "patch"), (4649, "minor")])

@@ -5,6 +5,7 @@ from typing import TypeVar
 
 from weighbridge.manifest import DataSection, Input, Interface, Output
 
+_FEW = 20
 T = TypeVar("T", Input, Output)
 
 
@@ -30,6 +31,8 @@ def _other_input(before: Input, after: Input) -> Iterator[str]:
     name = before.name
     if before.type != after.type:
         yield f"input {name}: type {before.type} became {after.type}"
+    if before.shape != after.shape:
+        yield f"input {name}: shape {_shaped(before)} became {_shaped(after)}"
     if before.unit != after.unit:
         yield f"input {name}: unit {before.unit or '(none)'} became {after.unit or '(none)'}"
     if before.optional and not after.optional:
@@ -46,7 +49,22 @@ def broken_outputs(old: Interface, new: Interface) -> Iterator[str]:
         if before[name].type != after[name].type:
             yield f"output {name}: type {before[name].type} became {after[name].type}"
         if before[name].labels != after[name].labels:
-            yield f"output {name}: labels {list(before[name].labels)} became {list(after[name].labels)}"
+            yield f"output {name}: {labels_changed(before[name].labels, after[name].labels)}"
+        elif before[name].shape != after[name].shape:
+            yield f"output {name}: shape {_shaped(before[name])} became {_shaped(after[name])}"
+
+
+def labels_changed(before: Sequence[str], after: Sequence[str]) -> str:
+    """Return, in words, what became of the labels: all of them where they are few, else those that came or went."""
+    if len(before) + len(after) <= _FEW:
+        return f"labels {list(before)} became {list(after)}"
+    added, gone = ([label for label in one if label not in other] for one, other in ((after, before), (before, after)))
+    said = [f"labels {what}: {', '.join(found)}" for what, found in (("added", added), ("gone", gone)) if found]
+    return "; ".join(said) or "labels in another order"
+
+
+def _shaped(part: Input | Output) -> str:
+    return f"({', '.join(map(str, part.shape))})" if part.shape else "of a single value"
 
 
 def grown(old: Interface, new: Interface) -> Iterator[str]:
@@ -81,8 +99,8 @@ def _renamed(
 def _input_like(each: Input, data: DataSection) -> tuple[object, ...] | None:
     """Return what an input is but for its name; ``None`` where nothing describes it, for then any would be alike."""
     said = next((feature.description.split() for feature in data.features if feature.name == each.name), [])
-    return (each.type, each.unit, tuple(said)) if said else None
+    return (each.type, each.unit, each.shape, tuple(said)) if said else None
 
 
 def _output_like(each: Output) -> tuple[object, ...] | None:
-    return (each.type, each.labels, tuple(each.meaning.split())) if each.meaning.strip() else None
+    return (each.type, each.labels, each.shape, tuple(each.meaning.split())) if each.meaning.strip() else None

@@ -11,7 +11,7 @@ from typing import Any
 from weighbridge.evidence.catalogue import greater_is_better
 from weighbridge.evidence.data_changes import data_changes, features_changed
 from weighbridge.evidence.graph import similarity
-from weighbridge.evidence.interface_changes import broken_inputs, broken_outputs, grown
+from weighbridge.evidence.interface_changes import broken_inputs, broken_outputs, grown, labels_changed
 from weighbridge.manifest import DataSection, Graph, Interval, Manifest, Packaged, Parameters, Weighing
 from weighbridge.settings import OwnMetric
 
@@ -68,7 +68,9 @@ def _labels_changed(previous: Manifest, proposal: Proposal) -> str | None:
     if old.target != new.target:
         reasons.append(f"target {old.target} became {new.target}")
     if old.labels != new.labels:
-        reasons.append(f"labels {list(old.labels)} became {list(new.labels)}")
+        reasons.append(labels_changed(old.labels, new.labels))
+    if old.target_unit != new.target_unit:
+        reasons.append(f"unit of the target {old.target_unit or '(none)'} became {new.target_unit or '(none)'}")
     return _joined(reasons)
 
 
@@ -198,7 +200,8 @@ def _churns(_previous: Manifest, proposal: Proposal) -> str | None:
     if changed is None or changed.high <= 0:
         return None
     if floor is None:
-        return f"decisions changed by {_percent(changed)}; a single seed tells no noise floor to hold that against"
+        seeds = "seeds that have other rows each tell" if proposal.data.folds else "a single seed tells"
+        return f"decisions changed by {_percent(changed)}; {seeds} no noise floor to hold that against"
     if changed.low > floor:
         return f"decisions changed by {_percent(changed)}, more than another seed changes (up to {floor:.1%})"
     if changed.value <= floor:
@@ -207,6 +210,20 @@ def _churns(_previous: Manifest, proposal: Proposal) -> str | None:
         f"decisions changed by {_percent(changed)}; whether that is more than another seed changes (up to {floor:.1%}) "
         "can't be told"
     )
+
+
+def _numbers_changed(_previous: Manifest, proposal: Proposal) -> str | None:
+    """A regression decides nothing, so that no noise floor tells a change from chance: any is one."""
+    comparison, primary = proposal.weighing.comparison, proposal.packaged.primary
+    if proposal.weighing.task != "regression" or comparison is None or not comparison.comparable:
+        return None
+    if primary not in comparison.metrics:
+        return f"whether predictions changed can't be told: {primary} of {comparison.release} is unknown"
+    found = comparison.metrics[primary].difference
+    if not (found.value or found.low or found.high):
+        return None
+    interval = f"{found.value:+.4g} ({found.low:+.4g} to {found.high:+.4g})"
+    return f"{primary} changed by {interval}; numbers have no noise floor to hold that against"
 
 
 def _churns_as_seeds_do(_previous: Manifest, proposal: Proposal) -> str | None:
@@ -243,6 +260,7 @@ RULES: tuple[tuple[str, Rule], ...] = (
     (MINOR, _decided_otherwise),
     (MINOR, _features_changed),
     (MINOR, _churns),
+    (MINOR, _numbers_changed),
     (PATCH, _data_changed),
     (PATCH, _reseeded),
     (PATCH, _churns_as_seeds_do),

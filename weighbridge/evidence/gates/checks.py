@@ -11,6 +11,8 @@ from weighbridge.evidence.catalogue import require
 SELF_TEST = "self_test"
 """Name of the result that stands beside the gates' own."""
 
+BEST_AT_ZERO = "bias"
+"""The metric that is as bad below 0 as above."""
 _SOURCE = "config/gates.yaml"
 _COIN = 0.5
 _KNOWN = tuple(dict.fromkeys(name for metrics in catalogue.METRICS.values() for name in metrics))
@@ -24,6 +26,7 @@ def check(  # noqa: PLR0913 - the settings that have to fit together
     *,
     cost: settings.Cost | None = None,
     task: str = "binary",
+    folds: bool = False,
 ) -> None:
     """Refuse settings that could never be judged, before anything runs.
 
@@ -33,7 +36,8 @@ def check(  # noqa: PLR0913 - the settings that have to fit together
         select: by what the champion is chosen.
         source: where the gates were read.
         cost: what machines cost; where given, a limit on a price without a price is refused.
-        task: what is predicted; a metric of another task is refused.
+        task: what is predicted; a metric of another task is refused, and gates on decisions of a regression.
+        folds: whether rows are cross-validated; then seeds tell no noise floor.
 
     Raises:
         SettingsError: listing each unknown metric (with the nearest), a metric in a gate or in ``select`` that isn't
@@ -51,6 +55,8 @@ def check(  # noqa: PLR0913 - the settings that have to fit together
         elif metric is not None:
             problems += _refusals(f"{where}.metric", [(metric, metrics.names)], "metric that isn't measured:")
         problems += [f"{where}: {problem}" for problem in problems_of(gate)]
+        if isinstance(gate, settings.Churn):
+            problems += [f"{where}: {problem}" for problem in _untold_churn(gate, task, folds=folds)]
         if cost is not None and isinstance(gate, settings.Budget) and gate.quantity == "training_price":
             problems += [f"{where}: {problem}" for problem in price_problems(cost)]
     if problems:
@@ -95,6 +101,8 @@ def _metric_problems(metrics: settings.Metrics, select: settings.Select, task: s
             yield f"{where}.own: found {name!r}, the name of a metric that is there already; expected another name"
     yield from _refusals(f"{where}.names", ((name, (*catalogue.names(task), *metrics.own)) for name in metrics.names))
     yield from _refusals("config/config.yaml: select.metric", [(select.metric, metrics.names)])
+    if select.metric == BEST_AT_ZERO:
+        yield "config/config.yaml: select.metric: found 'bias', best at 0 and not below; expected a metric of distance"
     if len(set(metrics.names)) != len(metrics.names) or not metrics.names:
         yield f"{where}.names: found {list(metrics.names)}; expected each once, at least one"
 
@@ -105,6 +113,17 @@ def _other_task(metric: str, task: str) -> Iterator[str]:
     if metric not in known:
         fitting = [name for name in get_args(get_type_hints(settings.CalibrationGate)["metric"]) if name in known]
         yield f"found {metric!r}, which a {task} task doesn't have; expected one of {', '.join(fitting)}"
+
+
+def _untold_churn(gate: settings.Churn, task: str, *, folds: bool) -> Iterator[str]:
+    """Yield where a gate asks for decisions, or a noise floor, that there are not."""
+    if task == "regression":
+        yield "found kind 'churn', but a regression makes no decisions; expected kind 'change' or 'slices'"
+    elif folds and gate.max_times_noise is not None:
+        yield (
+            "found max_times_noise, but in a cross-validation each seed has other rows, so that there is no noise "
+            "floor; expected max_negative_flips"
+        )
 
 
 def _refusals(where: str, asked: Iterable[tuple[str, Sequence[str]]], what: str = "metric") -> list[str]:
@@ -125,6 +144,10 @@ def _absolute(gate: settings.Absolute) -> Iterator[str]:
     if (gate.min is None) == (gate.max is None):
         found = "neither" if gate.min is None else "both"
         yield f"found {found} of min and max; expected exactly one of them"
+    elif gate.metric == BEST_AT_ZERO and gate.max is None:
+        yield "found bias with min, but it is best at 0; expected max, which holds in both directions"
+    elif gate.metric == BEST_AT_ZERO and gate.max is not None and gate.max <= 0:
+        yield f"found max {gate.max:g}; expected a number above 0"
 
 
 def _change(gate: settings.Change) -> Iterator[str]:

@@ -20,7 +20,7 @@ from weighbridge.evidence.gates.results import (
 from weighbridge.manifest import GatePart, GateResult
 
 KIND = "data"
-_GROUPS = "groups_apart"
+_GROUPS, _ORDER = "groups_apart", "time_order"
 
 
 def judge(name: str, gate: settings.DataGate, evidence: Evidence) -> GateResult:
@@ -68,6 +68,8 @@ def _check(key: str, evidence: Evidence) -> GatePart:
         return part(key, PASS if found.passed else FAIL, found.found)
     if key == _GROUPS and all(split.groups is None for split in evidence.data.splits.values()):
         return part(key, NOT_APPLICABLE, "the rows have no groups")
+    if key == _ORDER and not evidence.data.time:
+        return part(key, NOT_APPLICABLE, "the rows have no times")
     return part(key, INCONCLUSIVE, "was not checked; run 'snakemake --cores all --forcerun preprocess'")
 
 

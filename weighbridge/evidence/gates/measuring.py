@@ -9,12 +9,12 @@ import numpy as np
 from weighbridge import settings
 from weighbridge.errors import DataError, SettingsError
 from weighbridge.evidence import bootstrap, catalogue
+from weighbridge.evidence.gates.checks import BEST_AT_ZERO
 from weighbridge.evidence.inference import Bounds, Floats, bounds
 from weighbridge.evidence.rows import Mask, Numbers, Rows
 
 ALWAYS_TOLD = "accuracy"
 """The metric of decisions that rows of one class have as well."""
-_BEST_AT_ZERO = "bias"
 Measurement = tuple[dict[str, float], dict[str, Floats]]
 """Values, and samples [resamples], by metric."""
 
@@ -189,7 +189,7 @@ class Measuring:
 
 def distance_from_best(metric: str, measured: Measured) -> Measured:
     """Return *measured* as something of which less is better: a bias is as bad below 0 as above."""
-    if metric != _BEST_AT_ZERO:
+    if metric != BEST_AT_ZERO:
         return measured
     new, old = measured.new, measured.old
     absolute = None if old is None else (abs(old[0]), np.abs(old[1]))

@@ -29,7 +29,7 @@ import numpy as np
 from weighbridge import manifest, settings
 from weighbridge.evidence import catalogue, metrics
 from weighbridge.evidence.gates import damages, judging, slices
-from weighbridge.evidence.gates.checks import SELF_TEST
+from weighbridge.evidence.gates.checks import BEST_AT_ZERO, SELF_TEST
 from weighbridge.evidence.gates.cuts import Cut
 from weighbridge.evidence.gates.evidence import Evidence
 from weighbridge.evidence.gates.measuring import Measuring, refuse_no_gates
@@ -43,7 +43,6 @@ RESAMPLES = 200
 
 _RULE = "every gate says no to the model that is damaged in what the gate guards"
 _LATENCIES = ("latency_ms_p50", "latency_ms_p95", "latency_ms_p99")
-_BEST_AT_ZERO = "bias"
 
 
 def run(gate_file: settings.GateFile, evidence: Evidence) -> tuple[SelfTest, ...]:
@@ -188,7 +187,7 @@ class _Points:
                 rows.task, rows.y, predictions, rows.thresholds[0], own=dict(rows.own)
             )
         value = float(self._scored[damage].under([metric], np.ones((1, len(rows))))[metric][0])
-        return abs(value) if metric == _BEST_AT_ZERO else value
+        return abs(value) if metric == BEST_AT_ZERO else value
 
     def worse(self, metric: str, order: Iterable[str] = tuple(damages.DAMAGES)) -> str:
         """Return the first damage that makes a metric worse; the first of all where none does."""
