@@ -10,6 +10,8 @@ from weighbridge.training.fitted import Fitted
 
 OPSETS = {"": 18, "ai.onnx.ml": 3}
 FEATURES = "model_inputs"
+PROBABILITY = "probability"
+PREDICTION = "prediction"
 ADVICE = "choose another model, or leave it out of the candidates"
 
 
@@ -198,7 +200,7 @@ def network(fitted: Fitted) -> Any:
             dynamo=True,
             opset_version=OPSETS[""],
             input_names=[FEATURES],
-            output_names=["model_output"],
+            output_names=[PROBABILITY if fitted.schema.labels else PREDICTION],
             dynamic_shapes=({0: torch.export.Dim("rows")},),
             verbose=False,
         )

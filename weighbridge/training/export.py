@@ -18,13 +18,11 @@ from weighbridge.data.schema import Schema
 from weighbridge.errors import ModelError
 from weighbridge.manifest import Input, Interface, Output, Parity
 from weighbridge.training import conversion, prepare
-from weighbridge.training.conversion import ADVICE, OPSETS
+from weighbridge.training.conversion import ADVICE, OPSETS, PREDICTION, PROBABILITY
 from weighbridge.training.fitted import Fitted
 
 IR_VERSION = 10
 LABEL = "label"
-PROBABILITY = "probability"
-PREDICTION = "prediction"
 _BATCH = 8192
 
 
