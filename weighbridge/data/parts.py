@@ -1,9 +1,10 @@
 """The parts of the rows on disk: written a row group at a time, read a column or a row group at a time."""
 
 import contextlib
+import functools
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -20,7 +21,10 @@ class Part:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._rows: int = parquet.read_metadata(path).num_rows
+        about = parquet.read_metadata(path)
+        self._rows: int = about.num_rows
+        self._groups: int = about.num_row_groups
+        self._texts = [field.name for field in about.schema.to_arrow_schema() if pa.types.is_string(field.type)]
 
     def __len__(self) -> int:
         return self._rows
@@ -28,11 +32,13 @@ class Part:
     def __getitem__(self, name: str) -> pd.Series:
         return tables.read_parquet(self._path, [name])[name]
 
-    def batches(self, names: Sequence[str]) -> Iterator[pd.DataFrame]:
-        """Yield these columns of all rows, a row group at a time."""
-        with parquet.ParquetFile(self._path) as file:
-            for number in range(file.num_row_groups):
-                yield file.read_row_group(number, list(names)).to_pandas()
+    def batches(self, names: Sequence[str]) -> list[Callable[[], pa.Table]]:
+        """Return for each row group what reads these columns of it, in any thread."""
+        return [functools.partial(self._read, number, list(names)) for number in range(self._groups)]
+
+    def _read(self, number: int, names: list[str]) -> pa.Table:
+        with parquet.ParquetFile(self._path, read_dictionary=self._texts) as file:
+            return file.read_row_group(number, names, use_threads=False)
 
     @property
     def sha256(self) -> str:

@@ -6,12 +6,14 @@ alike, a group in two parts) is recorded as a check that didn't hold. The same f
 """
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
 
 from weighbridge import manifest, settings
 from weighbridge.data import problems
@@ -19,7 +21,7 @@ from weighbridge.data.batches import Columns
 from weighbridge.data.canonical import canonical
 from weighbridge.data.schema import Column, Schema
 from weighbridge.data.split import rule_in_words
-from weighbridge.data.values import Part, Seen, Values, batches, examine
+from weighbridge.data.values import THREADS, Part, Seen, Values, batches, examine, stacked
 
 _ODD = np.uint64(0xFF51AFD7ED558CCD)  # of MurmurHash3's last step
 Parts = Mapping[str, Part]
@@ -219,25 +221,33 @@ def _repetitions(parts: Parts, schema: Schema) -> Iterator[manifest.Check]:
 
 def _row_hashes(part: Part, schema: Schema) -> npt.NDArray[np.uint64]:
     """Return a hash of each row's features, sorted."""
-    found = [np.empty(0, np.uint64)]
-    for batch in batches(part, list(schema.features)):
+
+    def hashed(read: Callable[[], pa.Table]) -> npt.NDArray[np.uint64]:
+        batch = read()
         mixed = np.zeros(len(batch), np.uint64)
         for name, column in schema.features.items():
             mixed = (mixed ^ _bits(batch[name], column)) * _ODD
             mixed ^= mixed >> np.uint64(32)
-        found.append(mixed)
-    return np.sort(np.concatenate(found))
+        return mixed
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        found = list(pool.map(hashed, batches(part, list(schema.features))))
+    return np.sort(np.concatenate([np.empty(0, np.uint64), *found]))
 
 
-def _bits(values: pd.Series, column: Column) -> npt.NDArray[np.uint64]:
+def _bits(values: pa.ChunkedArray, column: Column) -> npt.NDArray[np.uint64]:
     """Return a number [n] for each value, another for each other value."""
     if column.kind == "number":
-        return np.asarray(values.to_numpy(np.float32).view(np.uint32), np.uint64)
+        return np.asarray(values.to_numpy().view(np.uint32), np.uint64)
     if column.kind == "array":
         rows = np.empty(len(values), dtype=object)
-        rows[:] = [row.tobytes() for row in values]
+        rows[:] = [row.tobytes() for row in stacked(values)]
         return np.asarray(pd.util.hash_array(rows, categorize=False), np.uint64)
-    return np.asarray(pd.util.hash_array(values.array), np.uint64)
+    if not pa.types.is_dictionary(values.type):
+        values = values.dictionary_encode()
+    whole = values.unify_dictionaries().combine_chunks()
+    different = pd.util.hash_array(whole.dictionary.to_numpy(zero_copy_only=False), categorize=False)
+    return np.asarray(different[whole.indices.to_numpy()], np.uint64)
 
 
 def _known(hashes: npt.NDArray[np.uint64], earlier: list[npt.NDArray[np.uint64]]) -> int:

@@ -1,18 +1,21 @@
 """What is in each feature of each part: gaps, range, frequent values and bins, one column in memory at a time."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, Protocol
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
 
-from weighbridge.data import bins, columns
+from weighbridge.data import bins, tables
 from weighbridge.data.schema import Column, Schema
 
 _FREQUENT = 3
-_THREADS = 2  # and as many columns in memory
+THREADS = 2
+"""Threads that look at columns, each at one."""
 
 
 class Part(Protocol):
@@ -69,7 +72,7 @@ Seen = dict[str, dict[str, Values]]
 
 def examine(parts: Mapping[str, Part], schema: Schema) -> Seen:
     """Return what is in each feature of each part."""
-    with ThreadPoolExecutor(_THREADS) as pool:
+    with ThreadPoolExecutor(THREADS) as pool:
         found = {
             part_name: {name: pool.submit(_values, part, name, column) for name, column in schema.features.items()}
             for part_name, part in parts.items()
@@ -80,12 +83,12 @@ def examine(parts: Mapping[str, Part], schema: Schema) -> Seen:
         }
 
 
-def batches(part: Part, names: Sequence[str]) -> Iterator[pd.DataFrame]:
-    """Yield these columns of all rows: of a file in batches, of a data frame at once."""
+def batches(part: Part, names: Sequence[str]) -> list[Callable[[], pa.Table]]:
+    """Return what reads these columns of some rows each: of a file a row group, of a data frame all."""
     if isinstance(part, pd.DataFrame):
-        yield part[list(names)]
-    else:
-        yield from part.batches(names)  # type: ignore[attr-defined]
+        return [lambda: tables.to_arrow(part[list(names)])]
+    found: list[Callable[[], pa.Table]] = part.batches(names)  # type: ignore[attr-defined]
+    return found
 
 
 def _values(part: Part, name: str, column: Column) -> Values:
@@ -137,10 +140,10 @@ def _of_text(values: pd.Series, column: Column) -> Values:
 def _of_arrays(part: Part, name: str, column: Column) -> Values:
     low, high = np.inf, -np.inf
     total, size, outside = 0.0, 0, 0
-    for batch in batches(part, [name]):
-        if not len(batch):
+    for read in batches(part, [name]):
+        rows = stacked(read()[name])
+        if not len(rows):
             continue
-        rows = columns.stacked(batch[name], (-1,))
         low, high = min(low, float(rows.min())), max(high, float(rows.max()))
         total, size = total + float(rows.sum(dtype=np.float64)), size + rows.size
         least = -np.inf if column.minimum is None else np.float32(column.minimum)
@@ -150,3 +153,9 @@ def _of_arrays(part: Part, name: str, column: Column) -> Values:
     if size:
         summary = Summary(missing_share=0.0, distinct=0, low=low, mean=total / size, high=high)
     return Values(summary, 0, outside, bins.Bins(), ())
+
+
+def stacked(arrays: pa.ChunkedArray) -> npt.NDArray[np.float32]:
+    """Return the rows of a column of arrays [n, values]; none as [0, 0]."""
+    whole = arrays.combine_chunks()
+    return np.asarray(whole.flatten().to_numpy().reshape(len(whole), -1 if len(whole) else 0))
