@@ -18,7 +18,6 @@ from weighbridge.evidence.page import (
     VERMILION,
     Page,
     Sheet,
-    fitted,
     in_figures,
     metric_name,
     notice,
@@ -50,6 +49,7 @@ def by_metric(scene: Scene) -> Figure:
     if not measured or overall is None:
         return notice("No slices were measured", "Name columns under metrics.slices in config/config.yaml.")
     sign = 1 if scene.more_is_better(metric) else -1
+    alone = "" if scene.weighing.task == "regression" else ", or one class only"
     weakest = min(measured, key=lambda part: sign * part.metrics[metric].value)
     worse = [part for part in measured if _wholly_worse(part.metrics[metric], overall.value, sign)]
     page = titled(
@@ -58,7 +58,7 @@ def by_metric(scene: Scene) -> Figure:
         f"{in_figures(overall.value)} overall",
         f"{metric_name(metric)} of parts of the test rows. {_worse_in_words(len(worse), len(measured), sign)}",
         f"{scene.rows_in_words}. {scene.interval_in_words}. Blue band: all test rows, {with_interval(overall)}."
-        + (" Not measured: too few rows, or one class only." if len(measured) < len(parts) else ""),
+        + (f" Not measured: too few rows{alone}." if len(measured) < len(parts) else ""),
         body=0.75 + 0.27 * (len(parts) + len({part.column for part in parts}) * 1.3),
     )
     _forest(page, parts, metric, overall, worse)
@@ -91,7 +91,8 @@ def _forest(page: Page, parts: Sequence[Slice], metric: str, overall: Interval, 
     axes = sheet.axes
     axes.axvspan(overall.low, overall.high, color=SKY, lw=0, alpha=0.7)
     axes.axvline(overall.value, color=BLUE, lw=1.2)
-    value = fitted(page.figure, f"{metric_name(metric)} (interval)", 8.5, room)
+    value = f"{metric_name(metric)} (interval)"
+    value = value if text_width(page.figure, [value], 8.5) <= room else "value (interval)"
     for x, words, side in ((0.65, "rows", "right"), (_FIGURES, value, "left")):
         sheet.head(x, words, side)
     row, column = 0.0, None
