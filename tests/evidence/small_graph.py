@@ -1,6 +1,7 @@
 """Small ONNX models, built node by node: of two columns, probability = sigmoid(weight * x + effect of c)."""
 
 from pathlib import Path
+from typing import Any
 
 import onnx
 from onnx import TensorProto, helper
@@ -86,5 +87,57 @@ def save_of_arrays(path: Path, *, classes: int) -> Path:
         helper.make_tensor_value_info("image", TensorProto.FLOAT, [None, 1, 2, 2]),
     ]
     graph = helper.make_graph(nodes, "arrays", inputs, outputs, constants)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    return path
+
+
+def save_classes(path: Path, *, sharp: float = 1.0, classes: int = 3) -> Path:
+    """Write a model with inputs x [n, 1] and image [n, 2, 3]; class i's score is x times i plus the image's cell i."""
+    node, tensor = helper.make_node, helper.make_tensor
+    nodes = [
+        node("Reshape", ["image", "six"], ["cells"]),
+        node("Slice", ["cells", "begin", "end", "axis"], ["few"]),
+        node("Mul", ["x", "numbers"], ["slope"]),
+        node("Add", ["few", "slope"], ["score"]),
+        node("Mul", ["score", "sharp"], ["sharper"]),
+        node("Softmax", ["sharper"], ["probability"], axis=1),
+        node("ArgMax", ["probability"], ["label"], axis=1, keepdims=0),
+    ]
+    constants = [
+        tensor("six", TensorProto.INT64, [2], [-1, 6]),
+        tensor("begin", TensorProto.INT64, [1], [0]),
+        tensor("end", TensorProto.INT64, [1], [classes]),
+        tensor("axis", TensorProto.INT64, [1], [1]),
+        tensor("numbers", TensorProto.FLOAT, [1, classes], [float(i) for i in range(classes)]),
+        tensor("sharp", TensorProto.FLOAT, [], [sharp]),
+    ]
+    inputs = [
+        helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, 1]),
+        helper.make_tensor_value_info("image", TensorProto.FLOAT, [None, 2, 3]),
+    ]
+    outputs = [
+        helper.make_tensor_value_info("label", TensorProto.INT64, [None]),
+        helper.make_tensor_value_info("probability", TensorProto.FLOAT, [None, classes]),
+    ]
+    return _saved(path, nodes, inputs, outputs, constants)
+
+
+def save_number(path: Path, *, weight: float = 2.0) -> Path:
+    """Write a regression with the input x [n, 1]: weight times x."""
+    nodes = [
+        helper.make_node("Mul", ["x", "weight"], ["wide"]),
+        helper.make_node("Reshape", ["wide", "flat"], ["prediction"]),
+    ]
+    constants = [
+        helper.make_tensor("weight", TensorProto.FLOAT, [], [weight]),
+        helper.make_tensor("flat", TensorProto.INT64, [1], [-1]),
+    ]
+    inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, 1])]
+    outputs = [helper.make_tensor_value_info("prediction", TensorProto.FLOAT, [None])]
+    return _saved(path, nodes, inputs, outputs, constants)
+
+
+def _saved(path: Path, nodes: list[Any], inputs: list[Any], outputs: list[Any], constants: list[Any]) -> Path:
+    graph = helper.make_graph(nodes, "small", inputs, outputs, constants)
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
     return path

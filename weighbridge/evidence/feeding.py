@@ -1,5 +1,6 @@
 """Rows to be predicted, a part at a time: the features of a test table may be more than memory holds."""
 
+import contextlib
 import dataclasses
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -35,11 +36,11 @@ class Parts:
     @property
     def columns(self) -> list[str]:
         """Names of the columns that the file has."""
-        with parquet.ParquetFile(self.path) as file:
+        with self._open() as file:
             return list(file.schema_arrow.names)
 
     def __len__(self) -> int:
-        with parquet.ParquetFile(self.path) as file:
+        with self._open() as file:
             return int(file.metadata.num_rows)
 
     def __iter__(self) -> Iterator[pd.DataFrame]:
@@ -48,11 +49,21 @@ class Parts:
         Raises:
             DataError: where the file is damaged.
         """
+        with self._open() as file:
+            columns = [name for name in file.schema_arrow.names if name == self.key or name in self.wanted]
+            for batch in file.iter_batches(ROWS, columns=columns, use_threads=False):
+                yield self._joined(batch.to_pandas(use_threads=False))
+
+    @contextlib.contextmanager
+    def _open(self) -> Iterator[parquet.ParquetFile]:
+        """Yield the file, open.
+
+        Raises:
+            DataError: where it is damaged.
+        """
         try:
             with parquet.ParquetFile(self.path) as file:
-                columns = [name for name in self.columns if name == self.key or name in self.wanted]
-                for batch in file.iter_batches(ROWS, columns=columns, use_threads=False):
-                    yield self._joined(batch.to_pandas(use_threads=False))
+                yield file
         except (pa.ArrowInvalid, OSError) as problem:
             raise DataError(f"{self.path}: damaged: {str(problem).splitlines()[0]}; make it again") from None
 

@@ -41,6 +41,7 @@ UNDAMAGED = "the undamaged model"
 RESAMPLES = 200
 """Resamples behind a bound here: gross damage needs no fine bounds."""
 
+_ROUNDING = 1e-6
 _RULE = "every gate says no to the model that is damaged in what the gate guards"
 _LATENCIES = ("latency_ms_p50", "latency_ms_p95", "latency_ms_p99")
 
@@ -190,11 +191,12 @@ class _Points:
         return abs(value) if metric == BEST_AT_ZERO else value
 
     def worse(self, metric: str, order: Iterable[str] = tuple(damages.DAMAGES)) -> str:
-        """Return the first damage that makes a metric worse; the first of all where none does."""
+        """Return the first damage that makes a metric worse, by more than rounding; the first where none does."""
         sign = 1 if self.upwards(metric) else -1
         before = self.value(metric)
+        limit = sign * before - _ROUNDING * abs(before)
         tried = list(order)
-        return next((name for name in tried if sign * self.value(metric, name) < sign * before), tried[0])
+        return next((name for name in tried if sign * self.value(metric, name) < limit), tried[0])
 
 
 def _damaged(evidence: Evidence, damage: str, place: Numbers | None) -> Evidence:
