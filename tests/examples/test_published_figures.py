@@ -5,30 +5,14 @@ split and what is averaged is the source's, and scikit-learn does it here. What 
 rows is tested beside this, in test_examples.py.
 """
 
-import importlib.util
-import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
-from small_project import REPOSITORY
+from example_projects import EXAMPLES, module
 
 from weighbridge import plan
 from weighbridge.training.prepare import preprocessing
-
-EXAMPLES = REPOSITORY / "examples"
-
-
-def module(example: str, name: str) -> ModuleType:
-    """Import a module of an example's project, beside that of this repository."""
-    spec = importlib.util.spec_from_file_location(f"{example}_{name}", EXAMPLES / example / f"project/{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    found = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = found
-    spec.loader.exec_module(found)
-    return found
 
 
 def rows_of(example: str, folder: Path) -> tuple[Any, Any]:
