@@ -246,6 +246,17 @@ def test_a_difference_that_is_limited_on_both_sides_has_two_limits() -> None:
     assert gate_pictures.other_limit(one_sided, place) is None
 
 
+def test_both_limits_of_a_bias_are_on_the_strip_and_the_mark_is_between_them() -> None:
+    rule = "bias is at most 3 in either direction (both bounds, 95 % confidence)"
+    result = gate("", "calibration", "pass", rule, value=-0.3, low=-1.05, high=0.36, bound=-1.05, limit=-3.0)
+    place = gate_pictures.placed(result)
+    assert place is not None
+    other = gate_pictures.other_limit(result, place)
+    assert other is not None
+    assert other < 1
+    assert place.point == pytest.approx(other * 2.7 / 6)
+
+
 def test_a_gate_without_numbers_has_no_place() -> None:
     assert gate_pictures.placed(gate("", "complete", "at release", "", limit=0.0)) is None
 

@@ -151,9 +151,13 @@ def _strip(sheet: Sheet, row: float, result: GateResult, place: Place) -> None:
 
 def other_limit(result: GateResult, place: Place) -> float | None:
     """Return where the limit on the other side lies, of what must be within a margin on both sides of 0."""
-    if result.limit is None or "both bounds" not in result.rule:
+    if result.limit is None or not _two_sided(result):
         return None
     return min(1.0, 2 * abs(result.limit) / place.width)
+
+
+def _two_sided(result: GateResult) -> bool:
+    return "both bounds" in result.rule
 
 
 def _cell(sheet: Sheet, x: float, row: float, first: str, second: str) -> None:
@@ -215,7 +219,8 @@ def placed(result: GateResult) -> Place | None:
     distances = [sign * (number / size - limit) for number in (point, low, high)]
     half = (high / size - low / size) / 2
     least = _HALVES * half if half else abs(limit)
-    width = max(least, _ROOM * max(map(abs, distances))) or 1.0
+    across = 2 * abs(limit) if _two_sided(result) else 0.0  # the limit on the other side is on the strip as well
+    width = max(least, _ROOM * max(across, *map(abs, distances))) or 1.0
     at, *ends = (max(-1.0, min(1.0, distance / width)) for distance in distances)
     return Place(at, min(ends), max(ends), upwards, width * size)
 
