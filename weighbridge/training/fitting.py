@@ -7,7 +7,7 @@ with :func:`weighbridge.training.fitted.describe`. :func:`table` makes a batch's
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from weighbridge.data.schema import Schema
 from weighbridge.errors import DataError
@@ -16,6 +16,9 @@ from weighbridge.training import models, prepare, sklearn_fit
 from weighbridge.training.checkpoints import Checkpoints
 from weighbridge.training.fitted import Fitted, describe
 from weighbridge.training.sklearn_fit import Table
+
+if TYPE_CHECKING:
+    from weighbridge.training.torch_fit import Source
 
 
 def fit(  # noqa: PLR0913 - what a run is made of
@@ -88,8 +91,8 @@ def fit_network(  # noqa: PLR0913 - what a network's training is made of
     network: Any,
     *,
     transformer: Any,
-    learned: Any,
-    held_out: Any,
+    learned: "Source",
+    held_out: "Source",
     standard: tuple[float, float],
     seed: int,
     threads: int,
