@@ -85,6 +85,13 @@ def add_cases(project: Project) -> None:
     (project.root / "config/cases.csv").write_text("warmth,age,weight,store,spoiled\n3,3,0,yard,1\n")
 
 
+def another_task(project: Project) -> None:
+    """Say that it is of several classes, which metrics and gates have to agree with."""
+    project.edit(CONFIG, '  licence: "CC0-1.0"', '  licence: "CC0-1.0"\n  task: "multiclass"')
+    for path in (CONFIG, GATES):
+        (project.root / path).write_text(project.read(path).replace('"roc_auc"', '"f1_macro"'))
+
+
 def add_rule(project: Project) -> None:
     (project.root / "project/rules").mkdir()
     (project.root / "project/rules/notify.smk").write_text(NOTIFY)
@@ -164,7 +171,7 @@ CASES: dict[str, tuple[Change, set[str]]] = {
     "a candidate renamed": (edit(CONFIG, "  logistic:", "  linear:"), only("linear")),
     "a candidate searched": (edit(CONFIG, "seeds:", SEARCH + "seeds:"), only(*POINTS) | {"search"}),
     "memory": (edit(CONFIG, "seeds:", "memory_mb: 5000\nseeds:"), TRAIN),
-    "the task": (edit(CONFIG, '  licence: "CC0-1.0"', '  licence: "CC0-1.0"\n  task: "multiclass"'), PREPROCESS),
+    "the task": (another_task, PREPROCESS),
     "a rule of one's own": (add_rule, NOTHING),
     "threads": (edit(CONFIG, "seeds:", "threads: 2\nseeds:"), TRAIN),
     "a metric": (edit(CONFIG, '"log_loss"', '"brier_score_loss"'), EVALUATE),
