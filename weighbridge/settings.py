@@ -237,7 +237,7 @@ class Absolute(Section, frozen=True, tag_field="kind", tag="absolute"):
     min: float | None = None
     """Smallest value; the lower bound must reach it."""
     max: float | None = None
-    """Largest value; the upper bound must stay below it."""
+    """Largest value; the upper bound must stay below it; of a bias, both bounds in both directions."""
     confidence: Share = 0.95
     """Confidence of the bound, one-sided: 0.95 lets a model exactly at the limit pass one time in twenty."""
     group_by: str | None = None

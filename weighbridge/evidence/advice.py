@@ -50,6 +50,10 @@ def advice(result: GateResult) -> str:
         return ""
     if result.verdict != "inconclusive" and result.kind == "budget" and result.rule.startswith("training_"):
         return "Train fewer candidates or seeds, or smaller models."
+    if result.verdict != "inconclusive" and result.kind == "calibration" and result.rule.startswith("bias"):
+        return (
+            "The numbers are off on average: compare the target and the weights of the training rows with these rows."
+        )
     if result.verdict != "inconclusive":
         return _FAILED.get(result.kind, "")
     if result.kind in _UNDECIDED:

@@ -315,8 +315,11 @@ def metrics(subject: Subject, files: Contents) -> str:
 
 def _require_task(found: manifest.Manifest) -> None:
     said = {found.performance.test.task, found.data.task, task_of(found).config.data.task}
-    if len(said) > 1 or not said <= set(TASKS):
-        raise RecordError(f"found the tasks {', '.join(sorted(said))}; expected one of {', '.join(TASKS)} throughout")
+    strange = sorted(said - set(TASKS))
+    if strange:
+        raise RecordError(f"found the task {strange[0]!r}, expected one of {', '.join(TASKS)}: none here weighs others")
+    if len(said) > 1:
+        raise RecordError(f"found the tasks {', '.join(sorted(said))} in one manifest; don't trust it")
 
 
 def versioned(subject: Subject, again: Judged) -> str:
