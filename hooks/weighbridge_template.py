@@ -5,9 +5,9 @@ nothing else can they know it: ``_repo_dir`` is relative for ``cookiecutter .``,
 each use, since one process may render several templates, and Python imports this module once.
 """
 
+import sys
 from pathlib import Path
 
-from cookiecutter.exceptions import FailedHookException
 from jinja2.ext import Extension
 
 from hooks.answers import problems
@@ -29,9 +29,9 @@ def accept(answers):
     version that was rendered by the same process, and a replay asks nothing. But what it says comes with a traceback.
 
     Raises:
-        FailedHookException: whose words cookiecutter prints.
+        SystemExit: of all exceptions the one whose words both cookiecutter and cruft print alone.
     """
     found = problems(answers)
     if found:
-        raise FailedHookException("\n".join(["No project was made.", *found]))
+        sys.exit("\n".join(["No project was made.", *found]))
     return "accepted"

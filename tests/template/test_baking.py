@@ -234,6 +234,17 @@ class TestRefusals:
         assert list(elsewhere.iterdir()) == []
         assert [path.name for path in elsewhere.parent.iterdir() if path.name != "home"] == ["elsewhere"]
 
+    def test_cruft_says_the_same_words_alone(self, template: Project, elsewhere: Path) -> None:
+        elsewhere.mkdir()
+        said = json.dumps(baking.ANSWERS | {"project_slug": "Our Larder"})
+        done = Project(elsewhere).attempt(
+            "cruft", "create", str(template.root), "--no-input", f"--extra-context={said}"
+        )
+        assert done.code != 0
+        assert done.text.startswith("No project was made.\nname of the model: found 'Our Larder'")
+        assert "Traceback" not in done.text
+        assert list(elsewhere.iterdir()) == []
+
     def test_an_answer_that_a_replay_brings_is_refused_as_well(self, template: Project, elsewhere: Path) -> None:
         baking.bake(elsewhere, str(template.root))
         replay = elsewhere.parent / "home/.cookiecutter_replay/weighbridge.json"
