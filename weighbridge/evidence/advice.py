@@ -28,6 +28,10 @@ _FAILED = {
     "self_test": "A gate that lets a broken model through guards nothing: tighten it, or drop it and say so.",
     "clean": "Commit or restore the files that are named.",
 }
+_FAILED_RULES = {
+    "training_": "Train fewer candidates or seeds, or smaller models.",
+    "bias is": "The numbers are off on average: compare the target and the weights of training rows with these rows.",
+}
 _UNDECIDED = {
     "budget": "Measure again on a quieter machine: 'snakemake --cores all --forcerun weigh'.",
     "golden": "The samples could not be run in a bare process; the reason says what is missing there.",
@@ -48,14 +52,9 @@ def advice(result: GateResult) -> str:
     """Return what to do about *result*; empty where it doesn't stand in the way."""
     if not stands_in_the_way(result):
         return ""
-    if result.verdict != "inconclusive" and result.kind == "budget" and result.rule.startswith("training_"):
-        return "Train fewer candidates or seeds, or smaller models."
-    if result.verdict != "inconclusive" and result.kind == "calibration" and result.rule.startswith("bias"):
-        return (
-            "The numbers are off on average: compare the target and the weights of the training rows with these rows."
-        )
     if result.verdict != "inconclusive":
-        return _FAILED.get(result.kind, "")
+        by_rule = (words for beginning, words in _FAILED_RULES.items() if result.rule.startswith(beginning))
+        return next(by_rule, _FAILED.get(result.kind, ""))
     if result.kind in _UNDECIDED:
         return _UNDECIDED[result.kind]
     if result.low is None or result.high is None:
