@@ -23,6 +23,8 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in [name for name in os.environ if name.startswith(("GIT_AUTHOR", "GIT_COMMITTER")) or name == "EMAIL"]:
         monkeypatch.delenv(name)
     shutil.copytree(REPOSITORY / "config", tmp_path / "outer/project/config")
+    (tmp_path / "outer/project/data").mkdir()
+    (tmp_path / "outer/project/data/raw.dvc").write_text("outs: []\n")
     (tmp_path / "outer/project/.gitignore").write_text("/results/\n/.storage/\n/.venv/\n")
     return tmp_path / "outer/project"
 
@@ -113,6 +115,24 @@ def test_a_dvc_yaml_of_ones_own_is_left_alone(root: Path) -> None:
     (root / "dvc.yaml").write_text("artifacts: {}\n")
     assert "left as it is" in said(root)
     assert (root / "dvc.yaml").read_text() == "artifacts: {}\n"
+
+
+def test_raw_files_that_nobody_knows_get_a_pointer_in_the_first_commit(root: Path) -> None:
+    (root / "data/raw.dvc").unlink()
+    (root / "data/raw").mkdir()
+    (root / "data/raw/a.csv").write_text("a\n")
+    assert "data: wrote data/raw.dvc" in said(root)
+    assert {"data/raw.dvc", "data/.gitignore"} <= {*git(root, "ls-files").split()}
+    assert "data/raw/a.csv" not in git(root, "ls-files")
+    assert git(root, "status", "--porcelain") == ""
+
+
+def test_raw_files_that_cannot_be_had_yet_stop_nothing(root: Path) -> None:
+    (root / "data/raw.dvc").unlink()
+    path = root / "config/config.yaml"
+    path.write_text(path.read_text().replace("project.dataset:fetch", "no_such_project.dataset:fetch"))
+    assert "data: no raw files yet (no_such_project.dataset:fetch: can't import" in said(root)
+    assert git(root, "rev-parse", "HEAD")
 
 
 class TestInsideAnotherRepository:

@@ -4,6 +4,8 @@ It asks nothing and says what it does, so that a project's first ``make run`` en
 it does nothing. A repository that has a commit keeps history, index and branch as they are.
 """
 
+import contextlib
+import io
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from weighbridge import documents, dvc_file, paths
 from weighbridge.errors import SetupError
 from weighbridge.registry import git
 from weighbridge.settings import Config
+from weighbridge.tasks import FetchTask
 
 Tell = Callable[[str], None]
 BRANCH = "main"
@@ -122,12 +125,32 @@ def _first_commit(root: Path, config: Config, say: Tell) -> None:
     if astray:
         raise SetupError(f"{astray[0]} is an environment that Git would take in; add a line /{astray[0]} to .gitignore")
     stand_in = git.identity(root, config.card.owner)
+    _raw(root, config, say)
     git.run(root, "add", "--all", "--", ".")
     message = f"Begin {config.name}"
     git.run(root, "commit", "--quiet", "--no-gpg-sign", f"--message={message}", env=stand_in)
     author = git.run(root, "log", "-1", "--format=%an <%ae>").decode(errors="replace").strip()
     whose = f"{author}, who is card.owner, since Git knows no name" if stand_in else author
     say(f"git: first commit {git.head(root)[:12]}, by {whose}")
+
+
+def _raw(root: Path, config: Config, say: Tell) -> None:
+    """Bring the raw files and their pointer, so that the first commit holds it: a release is made of committed files.
+
+    Where that fails, it is for the pipeline to say: it asks for the files again, and has a log for it.
+    """
+    if (root / paths.RAW_POINTER).is_file():
+        return
+    from weighbridge.stages import fetch
+
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(said):
+            fetch.run(root, FetchTask(fetch=config.data.fetch, address=None))
+    except Exception as error:  # noqa: BLE001 - fetch is the project's own function
+        say(f"data: no raw files yet ({str(error).splitlines()[0] if str(error) else type(error).__name__})")
+    else:
+        say(f"data: wrote {paths.RAW_POINTER}, by which Git knows the files in {paths.RAW}")
 
 
 def _require_committed(root: Path, config: Config) -> None:
