@@ -19,7 +19,7 @@ from weighbridge.errors import DataError, ModelError, RecordError, SettingsError
 from weighbridge.evidence import catalogue, feeding, gates, golden, metrics, noise, predictions, serving, weighing
 from weighbridge.evidence.rows import Rows
 from weighbridge.evidence.weighing import Baseline
-from weighbridge.manifest import Weighing
+from weighbridge.manifest import Golden, Weighing
 from weighbridge.settings import Absolute, CalibrationGate, Change, Churn, GateFile, Slices
 
 LABELS = ("low", "middle", "high")
@@ -169,7 +169,7 @@ def test_golden_samples_are_repeated_with_arrays_and_of_each_shape(task: str, tm
     stored = {"inputs": inputs, "outputs": {output: serving.predict(onnx, sample).tolist()}}
     path = tmp_path / "golden.json"
     path.write_text(json.dumps(stored))
-    assert golden.repeat(onnx, path) == golden.Golden(
+    assert golden.repeat(onnx, path) == Golden(
         samples=4, largest_difference=0.0, packages=golden.closure(golden.NEEDED)
     )
     if several:
