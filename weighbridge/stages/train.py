@@ -81,23 +81,21 @@ def run(  # noqa: PLR0913 - what a run is made of
     """
     from weighbridge.data import tables
     from weighbridge.data.schema import schema_at
-    from weighbridge.training import fitting, native
+    from weighbridge.training import fitting, native, streaming
 
     watch = machine.Stopwatch()
     data = documents.read_record(root / paths.PROFILE, manifest.DataSection)
     schema = schema_at(task.data_schema)
     columns = [*schema.features, schema.target, *([schema.weight] if schema.weight else [])]
-    train, validation = tables.read_training(root, data, columns, seed)
-    fitted = fitting.fit(
-        task.candidate,
-        schema,
-        train,
-        validation,
-        seed=seed,
-        threads=task.threads,
-        progress=_progress,
-        checkpoints=checkpoints,
-    )
+    given: dict[str, Any] = {
+        "seed": seed, "threads": task.threads, "progress": _progress, "checkpoints": checkpoints,
+    }  # fmt: skip
+    if memory.streams(data, task.candidate, task.memory_mb):
+        needed = memory.needed_mib(data, task.candidate)
+        on_disk = streaming.of_run(root, data, seed)
+        fitted = streaming.fit(task.candidate, schema, *on_disk, needed_mib=needed, **given)
+    else:
+        fitted = fitting.fit(task.candidate, schema, *tables.read_training(root, data, columns, seed), **given)
     native.save(fitted, into)
     documents.write(into / "curve.csv", _curve(fitted.curve))
     files = folder_entries(into)
