@@ -301,7 +301,11 @@ def metrics(subject: Subject, files: Contents) -> str:
     groups = frame["group"].to_numpy() if found.group_by else None
     seen = arrays(frame, found.task)
     rows = HeldOut(y=seen.target, p=seen.new, groups=groups, wanted=wanted, task=found.task)
-    (measured,) = rows.measure([rows.p], [wanted.threshold])
+    # Beside the last release as when it was weighed, for what is drawn depends on the decisions of both.
+    compared = [] if seen.old is None or found.comparison is None else [(seen.old, found.comparison.threshold)]
+    others = [(other, wanted.threshold if limit is None else limit) for other, limit in compared]
+    both = [(rows.p, wanted.threshold), *others]
+    measured, *_ = rows.measure([one for one, _ in both], [limit for _, limit in both])
     known = {name: value for name, value in found.metrics.items() if name not in own}
     problems = list(unlike("metrics", known, rows.intervals(measured)))
     problems += list(unlike("rows", found.rows, len(frame)))
