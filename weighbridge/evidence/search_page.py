@@ -20,9 +20,7 @@ def page(searched: Searched, metric: str, champion: str, *, greater: bool) -> st
         greater: whether more of the metric is better.
     """
     better = "more" if greater else "less"
-    said = (
-        f"Compared by {metric_name(metric)} on the validation rows ({better} is better). The champion of all candidates"
-    )
+    said = f"Compared by {metric_name(metric)} on the validation rows ({better} is better). The champion of all"
     lines = ["# Search", "", f"{said} candidates is {code(champion)}. Test rows play no part in it."]
     for base, (points, parameters) in searched.items():
         lines += ["", *_search(base, points, parameters, greater=greater)]

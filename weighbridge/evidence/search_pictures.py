@@ -64,9 +64,12 @@ def draw(searched: Searched, metric: str, *, greater: bool) -> Figure:
         "Test rows play no part in the search.",
         body=_HEAD + _ROW * len(lines),
     )
+    marks = {"best of its search": "s"}
+    if any(one.champion for points, _ in searched.values() for one in points):
+        marks = {"champion": "o", **marks}
     page.figure.legend(
-        handles=[Line2D([], [], ls="", marker="o", ms=9, mfc="none", mec=INK, mew=1.4, label="champion"),
-                 Line2D([], [], ls="", marker="s", ms=9, mfc="none", mec=INK, mew=1.1, label="best of its search")],
+        handles=[Line2D([], [], ls="", marker=marker, ms=9, mfc="none", mec=INK, mew=1.2, label=label)
+                 for label, marker in marks.items()],
         loc="upper left", bbox_to_anchor=((MARGIN - 0.1) / page.width, (page.top + 0.06) / page.height), ncols=2,
     )  # fmt: skip
     step = (page.width - 2 * MARGIN) / _COLUMNS
@@ -206,4 +209,4 @@ def _draw_colours(page: Page, axes: Axes, panel: _Panel) -> None:
     bar.ax.minorticks_off()
     if scale.log:
         bar.ax.yaxis.set_major_formatter(_PLAIN)
-    bar.ax.set_title(short(panel.second.key.partition(".")[2], 16), size=7.5, color=TEXT, loc="left", pad=4)
+    bar.ax.set_title(short(panel.second.key.partition(".")[2], 16), size=7.5, color=TEXT, loc="left", pad=7)
