@@ -102,7 +102,7 @@ class Data(Section, frozen=True):
     fetch: ImportPath
     """Function ``fetch(folder)`` that writes the raw files; called only where they are absent."""
     load: ImportPath
-    """Function ``load(folder)`` that returns the table of all rows."""
+    """Function ``load(folder)`` that returns all rows: a table of pandas or pyarrow, or an iterator of such tables."""
     schema: ImportPath
     """The table's :class:`weighbridge.data.schema.Schema`."""
     split: Split
