@@ -115,3 +115,35 @@ def test_a_huge_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_any_bytes_are_read_or_refused(content: bytes) -> None:
     with contextlib.suppress(SettingsError):
         assert len(cases.read(content, FILE, SCHEMA))
+
+
+def test_cases_of_several_classes_are_named_by_number_or_label() -> None:
+    features = {"x": Column(type="number"), "c": Column(type="string")}
+    schema = Schema(id="key", target="kind", labels=("low", "middle", "high"), features=features)
+    found = cases.read(b"kind,x,c\nhigh,2,A\n1,1,B\n", FILE, schema)
+    assert found["kind"].tolist() == [2, 1]
+    assert "found 'higher', expected 0 (low), 1 (middle) or 2 (high)" in refused("kind,x,c\nhigher,2,A\n", schema)
+
+
+def test_booleans_and_times_are_read_as_models_see_them() -> None:
+    features = {"wet": Column(type="boolean"), "due": Column(type="time")}
+    schema = Schema(id="key", target="late", labels=("no", "yes"), features=features)
+    found = cases.read(b"late,wet,due\n1,true,1970-01-02\n0,0,1970-01-01T12:00\n0,,\n", FILE, schema)
+    np.testing.assert_array_equal(found[["wet", "due"]], [[1, 1], [0, 0.5], [np.nan, np.nan]])
+    assert "due: found 'soon', expected a time such as" in refused("late,wet,due\n1,1,soon\n", schema)
+    assert "wet: found 'perhaps'" in refused("late,wet,due\n1,perhaps,\n", schema)
+
+
+@pytest.mark.parametrize(
+    ("schema", "says"),
+    [
+        (Schema(id="key", target="y", features={"x": Column(type="number")}), "a regression, which decides nothing"),
+        (
+            Schema(id="key", target="y", labels=("a", "b"), features={"x": Column(type="array", shape=(2,))}),
+            r"rows with arrays \(x\), which a cell of a CSV file can't hold",
+        ),
+    ],
+)
+def test_rows_that_can_have_no_cases_are_refused_in_words(schema: Schema, says: str, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=says):
+        cases.decide(tmp_path, [FILE], tmp_path / "model.onnx", schema, 0.5)
