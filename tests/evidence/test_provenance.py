@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from weighbridge import documents
 from weighbridge.digest import FileEntry
 from weighbridge.evidence import provenance
-from weighbridge.manifest import Distribution, Manifest, Source
+from weighbridge.manifest import Distribution, Engine, Manifest, Source
 
 LOCK = "6" * 64
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
@@ -52,6 +52,15 @@ def test_it_has_the_fields_that_the_specification_requires() -> None:
     assert ":" in run["builder"]["id"]
     assert set(run["metadata"]) == {"invocationId", "startedOn", "finishedOn"}
     assert run["metadata"]["startedOn"] == "2026-01-31T11:58:00Z"
+
+
+def test_an_engine_that_lies_elsewhere_is_the_workflow_and_an_ingredient() -> None:
+    made = altered("code", engine=Engine(commit="e" * 40, repository="https://example.org/engine.git"))
+    workflow = predicate(made)["buildDefinition"]["externalParameters"]["workflow"]
+    assert workflow == {"repository": "https://example.org/engine.git", "ref": "e" * 40, "path": "Snakefile"}
+    uri = f"git+https://example.org/engine.git@{'e' * 40}"
+    assert {"uri": uri, "name": "engine", "digest": {"gitCommit": "e" * 40}} in dependencies(made)
+    assert "engine" not in {one.get("name") for one in dependencies(make_manifest())}
 
 
 def test_each_reference_names_itself_and_says_what_is_known_of_it() -> None:

@@ -54,11 +54,12 @@ def purl(distribution: Distribution) -> str:
 
 
 def _definition(manifest: Manifest) -> _Reference:
-    parameters, environment = manifest.parameters, manifest.environment
+    parameters, environment, code = manifest.parameters, manifest.environment, manifest.code
+    where = (code.engine.repository, code.engine.commit) if code.engine else (code.repository, code.branch)
     return {
         "buildType": BUILD_TYPE,
         "externalParameters": {
-            "workflow": {"repository": manifest.code.repository, "ref": manifest.code.branch, "path": "Snakefile"},
+            "workflow": {"repository": where[0], "ref": where[1], "path": "Snakefile"},
             "configuration": parameters.settings,
         },
         "internalParameters": {
@@ -75,8 +76,10 @@ def _definition(manifest: Manifest) -> _Reference:
 def _dependencies(manifest: Manifest) -> Iterator[_Reference]:
     """Yield all that went into the bundle; a dependency without a digest of its own bytes says so."""
     code, environment = manifest.code, manifest.environment
-    commit: _Reference = {"name": "code", "digest": {"gitCommit": code.commit}}
-    yield {"uri": f"git+{code.repository}@{code.commit}", **commit} if "://" in code.repository else commit
+    for name, held in {"code": code, "engine": code.engine}.items():
+        if held:
+            commit: _Reference = {"name": name, "digest": {"gitCommit": held.commit}}
+            yield {"uri": f"git+{held.repository}@{held.commit}", **commit} if "://" in held.repository else commit
     for file in manifest.data.raw.files:
         yield _file((paths.RAW / file.path).as_posix(), file.sha256)
     if environment.lock_sha256:
