@@ -104,8 +104,15 @@ def test_calibration_of_numbers_is_refused_for_classes(gate: CalibrationGate) ->
         f"config/gates.yaml: gates.it.metric: found {gate.metric!r}, which a binary task doesn't have; expected one of "
         "expected_calibration_error, brier_score_loss, log_loss"
     )
-    numbers = settings.Metrics(names=("r2",))
-    gates.check(GateFile(gates={"it": gate}), numbers, settings.Select(metric="r2"), task="regression")
+
+
+def test_calibration_of_numbers_is_their_bias() -> None:
+    check_numbers(CalibrationGate(metric="bias", max=0.1))
+    with pytest.raises(SettingsError, match="'interval_coverage', which needs predicted intervals"):
+        check_numbers(CalibrationGate(metric="interval_coverage", min=0.9))
+    numbers = settings.Metrics(names=("r2", "interval_coverage"))
+    with pytest.raises(SettingsError, match=r"metrics\.names: found 'interval_coverage', which needs"):
+        gates.check(GateFile(gates={"it": Clean()}), numbers, settings.Select(metric="r2"), task="regression")
 
 
 def check_numbers(gate: settings.Gate, metric: str = "r2") -> None:

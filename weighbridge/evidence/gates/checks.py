@@ -13,6 +13,11 @@ SELF_TEST = "self_test"
 
 BEST_AT_ZERO = "bias"
 """The metric that is as bad below 0 as above."""
+_OF_INTERVALS = "interval_coverage"
+_NO_INTERVALS = (
+    f"found {_OF_INTERVALS!r}, which needs predicted intervals, and model.onnx gives one number a row; expected "
+    "another metric"
+)
 _SOURCE = "config/gates.yaml"
 _COIN = 0.5
 _KNOWN = tuple(dict.fromkeys(name for metrics in catalogue.METRICS.values() for name in metrics))
@@ -52,6 +57,8 @@ def check(  # noqa: PLR0913 - the settings that have to fit together
         metric = getattr(gate, "metric", None)
         if isinstance(gate, settings.CalibrationGate):
             problems += [f"{where}.metric: {problem}" for problem in _other_task(gate.metric, task)]
+            if gate.metric == _OF_INTERVALS and task == "regression":
+                problems.append(f"{where}.metric: {_NO_INTERVALS}")
         elif metric is not None:
             problems += _refusals(f"{where}.metric", [(metric, metrics.names)], "metric that isn't measured:")
         problems += [f"{where}: {problem}" for problem in problems_of(gate)]
@@ -101,6 +108,8 @@ def _metric_problems(metrics: settings.Metrics, select: settings.Select, task: s
             yield f"{where}.own: found {name!r}, the name of a metric that is there already; expected another name"
     yield from _refusals(f"{where}.names", ((name, (*catalogue.names(task), *metrics.own)) for name in metrics.names))
     yield from _refusals("config/config.yaml: select.metric", [(select.metric, metrics.names)])
+    if _OF_INTERVALS in metrics.names:
+        yield f"{where}.names: {_NO_INTERVALS}"
     if select.metric == BEST_AT_ZERO:
         yield "config/config.yaml: select.metric: found 'bias', best at 0 and not below; expected a metric of distance"
     if len(set(metrics.names)) != len(metrics.names) or not metrics.names:
