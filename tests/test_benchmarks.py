@@ -10,7 +10,17 @@ import pytest
 from benchmarks import NAMES
 
 FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
-SHARED = {"__init__", "__main__", "bare", "killing", "made_evidence", "measure", "plain_pandas", "survival", "weather_dataset"}
+SHARED = {
+    "__init__",
+    "__main__",
+    "bare",
+    "killing",
+    "made_evidence",
+    "measure",
+    "plain_pandas",
+    "survival",
+    "weather_dataset",
+}
 
 
 def test_every_benchmark_is_on_the_list() -> None:
@@ -40,3 +50,14 @@ def test_each_has_goals_and_says_what_is_measured_beside_which_peer(name: str) -
 @pytest.mark.parametrize("name", NAMES)
 def test_each_is_on_the_page(name: str) -> None:
     assert f"`{name}`" in (FOLDER.parent / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_growing_data_can_be_measured_at_a_small_size() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.growing", "--rows", "2000", "--format", "csv"],
+        cwd=FOLDER.parent, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.stdout.count("of CPU,") == 5, done.stderr
+    figures = [line.split()[0] for line in done.stdout.splitlines()[-3:]]
+    assert figures == ["growing_peak_mib", "growing_time_ratio_to_pandas", "growing_cpu_a_row_ratio"]
