@@ -20,7 +20,7 @@ NAMES = sorted(path.parent.name for path in EXAMPLES.glob("*/README.md"))
 LINES = 60
 """Lines of a dataset that a user copies from, without its docstrings and blank lines."""
 _BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_FIGURE = re.compile(r"^\| (\w+) \| ([\d.]+) \|$", re.MULTILINE)
+_FIGURE = re.compile(r"^\| (\w+) \| (-?[\d.]+) \|$", re.MULTILINE)
 _FEW_SEEDS = {
     "breast_cancer": ("seeds: [0, 1, 2, 3, 4]", "seeds: [0, 1]"),
     "penguins": ("seeds: [0, 1]", "seeds: [0]"),

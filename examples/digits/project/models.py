@@ -7,7 +7,7 @@ from torch import nn
 
 
 class CNN(nn.Module):
-    """Two convolutions and a linear layer; takes rows as they come, flat, and lays them out as images again."""
+    """Two convolutions and two linear layers; takes rows as they come, flat, and lays them out as images again."""
 
     def __init__(self, shape: tuple[int, ...], outputs: int, width: int = 32) -> None:
         super().__init__()
@@ -15,12 +15,15 @@ class CNN(nn.Module):
             nn.Unflatten(1, shape),
             nn.Conv2d(shape[0], width, 3, padding=1),
             nn.ReLU(),
-            nn.MaxPool2d(2),
             nn.Conv2d(width, 2 * width, 3, padding=1),
             nn.ReLU(),
             nn.MaxPool2d(2),
+            nn.Dropout(0.25),
             nn.Flatten(),
-            nn.Linear(2 * width * (shape[1] // 4) * (shape[2] // 4), outputs),
+            nn.Linear(2 * width * (shape[1] // 2) * (shape[2] // 2), 64),
+            nn.ReLU(),
+            nn.Dropout(0.5),
+            nn.Linear(64, outputs),
         )
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
