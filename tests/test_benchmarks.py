@@ -55,7 +55,7 @@ def test_each_is_on_the_page(name: str) -> None:
 @pytest.mark.slow
 def test_growing_data_can_be_measured_at_a_small_size() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.growing", "--rows", "2000", "--format", "csv"],
+        [sys.executable, "-m", "benchmarks.growing", "--rows", "3000", "--format", "csv"],
         cwd=FOLDER.parent, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.stdout.count("of CPU,") == 5, done.stderr
