@@ -150,6 +150,14 @@ def test_rules_of_the_files_own_concern_no_stage_and_those_of_an_overlay_the_rel
     assert changed(before, load()) == set()
 
 
+def test_an_overlay_with_another_kind_of_split_or_gate_takes_the_place_of_the_files(load: Load) -> None:
+    split = {"by": "random", "test": 0.3}
+    gate = {"kind": "calibration", "metric": "log_loss", "max": 0.7}
+    found = load({"data": {"split": split}, "gates": {"ranks_late_flights": gate}})
+    assert found.config.data.split == settings.RandomSplit(test=0.3)
+    assert found.settings.gates.gates["ranks_late_flights"] == settings.CalibrationGate(metric="log_loss", max=0.7)
+
+
 def test_a_problem_of_an_overlay_is_not_blamed_on_the_files_line(load: Load) -> None:
     with pytest.raises(SettingsError, match=r"config/config\.yaml with overlay.*threads: found 'two'"):
         load({"threads": "two"})

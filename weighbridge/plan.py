@@ -21,6 +21,9 @@ from weighbridge.settings import Candidate, Churn, Config, FoldSplit, GateFile, 
 _TEMPLATE = "__use_yte__"
 """The key that makes a YAML file a program, for Snakemake."""
 
+_KIND = ("by", "kind", "method")
+"""The keys that say which record a mapping is: a split, a gate, a search."""
+
 _TRUTH = {"true": True, "false": False}
 _WRITTEN = frozenset({"approvals", "data", "logs", "models", "results", "runs"})
 _STAGES_TOLD = ("fetch", "preprocess", "package", "weigh", "judge", "release")  # besides those of a candidate
@@ -129,17 +132,24 @@ def _merged(document: documents.Document, overlay: Mapping[str, Any]) -> documen
 
 
 def _merge(base: Any, over: Any, path: tuple[str, ...], lines: dict[Any, int]) -> Any:
-    if not (isinstance(base, dict) and isinstance(over, Mapping)):
+    both = isinstance(base, dict) and isinstance(over, Mapping)
+    merged = dict(base) if both and not _is_of_another_kind(base, over) else {}
+    if not merged:
         for known in [known for known in lines if known[: len(path)] == path]:
             del lines[known]
+    if not both:
         return over
-    merged = dict(base)
     for key, item in over.items():
         if item is None and key in base and not _is_parameter((*path, key)):
-            del merged[key]
+            merged.pop(key, None)
         else:
-            merged[key] = _merge(base.get(key), item, (*path, key), lines)
+            merged[key] = _merge(merged.get(key), item, (*path, key), lines)
     return merged
+
+
+def _is_of_another_kind(base: Mapping[str, Any], over: Mapping[str, Any]) -> bool:
+    """Return whether both say of what kind they are, and differ: then no key of the one means anything to the other."""
+    return any(key in base and over.get(key, base[key]) != base[key] for key in _KIND)
 
 
 def _is_parameter(path: tuple[str, ...]) -> bool:
