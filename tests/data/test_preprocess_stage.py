@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from made_rows import RAW, SCHEMA, SETTINGS, table
-from test_prepare import KINDS, of_all_kinds
+from test_preparation import KINDS, of_all_kinds
 
 from weighbridge import documents, paths, settings
 from weighbridge.data.schema import Column, Schema

@@ -60,6 +60,7 @@ def test_the_record_says_what_was_measured_and_how(model: Path, held_out: pd.Dat
     assert (record.resamples, record.confidence, record.threshold, record.task) == (200, 0.95, 0.5, "binary")
     assert (record.content_sha256, record.test_sha256) == ("a" * 64, "b" * 64)
     assert record.comparison is None
+    assert record.calibration is not None
     assert 0 < record.calibration.expected_calibration_error < 0.1
     assert documents.typed(documents.parse(documents.dump(record), "w"), Weighing) == record
 

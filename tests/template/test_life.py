@@ -92,7 +92,7 @@ def test_a_project_lives_with_its_template(template: Project, tmp_path: Path) ->
     old.commit("Their log")
     updated = life.attempt("cruft", "update", "--allow-untracked-files", "--skip-apply-ask")
     assert updated.code == 0, updated.text
-    found = life.attempt("weighbridge", "check")
-    assert found.code == 1
-    assert "conflict markers in: weighbridge/views/log.py" in found.text
+    checked = life.attempt("weighbridge", "check")
+    assert checked.code == 1
+    assert "conflict markers in: weighbridge/views/log.py" in checked.text
     assert json.loads(life.read(".cruft.json"))["commit"] == old.git("rev-parse", "HEAD")
