@@ -25,7 +25,7 @@ def test_an_example_comes_to_a_release_and_to_the_figures_in_its_page(name: str,
     if name == "breast_cancer":
         scores = made.performance.selected_from["logistic"]
         assert len({seed.metrics["roc_auc"] for seed in scores.seeds}) == 2, "each seed has a fold of its own"
-    assert new.git("status", "--porcelain", "config", "project", "data", "dvc.yaml") == ""
+    assert new.git("status", "--porcelain", "config", "project", "data/raw.dvc", "dvc.yaml") == ""
     assert new.attempt("weighbridge", "check").code == 0
 
 

@@ -108,7 +108,7 @@ def _copy(lender: Store, borrower: Store, wanted: list[str]) -> bool:
     near = [address for address in lacking if lender.is_sound(address)]
     far = sorted(set(lacking) - set(near))
     remote = lender.remote() if far else None
-    if far and (remote is None or not all(remote.exists(address) for address in far)):
+    if far and (remote is None or not all(storage.has(remote, address) for address in far)):
         return False
     borrower.cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=borrower.cache, prefix=paths.TEMPORARY) as folder:

@@ -20,6 +20,7 @@ from weighbridge.registry import addresses, dvc_settings, git
 T = TypeVar("T")
 
 _LOCK_PAUSE_SECONDS = 0.2
+_UNTOLD = -1
 
 
 class Store:
@@ -75,7 +76,7 @@ class Store:
     def _bring(self, wanted: list[str]) -> bool:
         lacking = [address for address in wanted if not self.is_sound(address)]
         remote = self.remote() if lacking else None
-        there = [address for address in lacking if remote is not None and remote.exists(address)]
+        there = [address for address in lacking if remote is not None and has(remote, address)]
         self._download(remote, there)
         for address in set(lacking) - set(there):
             if self.cached(address).exists():
@@ -115,15 +116,11 @@ class Store:
         return [address for address in found if not self._arrived(remote, address)]
 
     def _arrived(self, remote: Any, address: str) -> bool:
-        try:
-            size = remote.fs.info(remote.oid_to_path(address)).get("size")
-        except FileNotFoundError:
-            return False
-        return size is None or int(size) == self.cached(address).stat().st_size
+        return size(remote, address) in {_UNTOLD, self.cached(address).stat().st_size}
 
     def damaged_on(self, remote: Any, address: str) -> bool:
         """Return whether a remote has the object, and other bytes under its name; it is read whole for that."""
-        if not remote.exists(address):
+        if not has(remote, address):
             return False
         with tempfile.TemporaryDirectory(prefix="object-") as folder:
             found = Path(folder, "content")
@@ -149,6 +146,23 @@ class Store:
                         f"where none runs, remove {Path(self.repo.tmp_dir, 'rwlock')}"
                     ) from None
             time.sleep(_LOCK_PAUSE_SECONDS)
+
+
+def has(remote: Any, address: str) -> bool:
+    """Return whether a remote has an object; a remote that doesn't answer is an error of its client's."""
+    return size(remote, address) is not None
+
+
+def size(remote: Any, address: str) -> int | None:
+    """Return the bytes of an object on a remote, -1 where it doesn't say, or ``None`` where it has none.
+
+    Not by ``exists``, which takes an S3 server that doesn't answer for one that lacks the object.
+    """
+    try:
+        found = remote.fs.info(remote.oid_to_path(address)).get("size")
+    except FileNotFoundError:
+        return None
+    return _UNTOLD if found is None else int(found)
 
 
 @contextlib.contextmanager

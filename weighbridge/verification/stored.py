@@ -137,7 +137,7 @@ class Stored:
     def _bring(self, wanted: Mapping[str, Path]) -> list[str]:
         """Copy objects from the remote to their places, and return those that it lacks; then nothing is copied."""
         remote = self._opened_remote()
-        absent = [address for address in wanted if remote is None or not remote.exists(address)]
+        absent = [address for address in wanted if remote is None or not storage.has(remote, address)]
         if wanted and not absent:
             remote.fs.get([remote.oid_to_path(one) for one in wanted], [str(place) for place in wanted.values()])
         return absent
