@@ -147,6 +147,26 @@ def test_ids_of_two_batches_that_are_the_same_are_refused(tmp_path: Path) -> Non
     assert contents(tmp_path) == {}
 
 
+@pytest.mark.parametrize("kind", ["numbers", "moments"])
+def test_groups_stay_whole_however_each_batch_holds_them(tmp_path: Path, kind: str) -> None:
+    """A batch of whole numbers and one of floats, or of midnights and of other moments, have groups in common."""
+    schema = Schema(id="id", target="y", group="g", labels=("a", "b"), features={"x": Column(type="number")})
+    places = np.repeat(np.arange(40), 10)
+    rows = pd.DataFrame({"id": np.arange(400), "g": places, "x": 0.5, "y": np.resize([0, 1, 1], 400)})
+    second = rows["g"].astype(float)
+    if kind == "moments":
+        rows["g"] = second = pd.Timestamp("2026-01-01") + pd.to_timedelta(places, unit="D")
+    odd = rows.iloc[1::2].assign(g=second[1::2], id=rows["id"].iloc[1::2].astype(float))
+    if kind == "moments":
+        odd.loc[odd.index[0], "g"] += pd.Timedelta("1s")
+    targets = {name: tmp_path / f"{name}.parquet" for name in PARTS}
+    prepare(Batches(iter([rows.iloc[::2], odd])), schema, settings.GroupSplit(), targets)
+    found = {name: pd.read_parquet(path) for name, path in targets.items()}
+    groups = [group for part in found.values() for group in part["g"].unique()]
+    assert len(groups) == len(set(groups)) == 40 + (kind == "moments")
+    assert sorted(int(key) for part in found.values() for key in part["id"]) == list(range(400))
+
+
 def test_a_problem_of_a_later_batch_is_told_with_its_rows(tmp_path: Path) -> None:
     rows = table(x=[np.inf, *np.arange(11.0)])
     with pytest.raises(DataError, match=r"infinite.* in 1 of 4 rows.*\nfound in rows 9 to 12 of what was loaded"):

@@ -125,6 +125,13 @@ def test_cases_of_several_classes_are_named_by_number_or_label() -> None:
     assert "found 'higher', expected 0 (low), 1 (middle) or 2 (high)" in refused("kind,x,c\nhigher,2,A\n", schema)
 
 
+def test_of_labels_that_are_numbers_no_cell_is_the_number_of_a_class() -> None:
+    schema = Schema(id="key", target="kind", labels=("1", "2", "3"), features={"x": Column(type="number")})
+    assert cases.read(b"kind,x\n1,0\n3,0\n", FILE, schema)["kind"].tolist() == [0, 2]
+    for cell in ("2.0", "0"):
+        assert f"found '{cell}', expected 1, 2 or 3" in refused(f"kind,x\n{cell},0\n", schema)
+
+
 def test_booleans_and_times_are_read_as_models_see_them() -> None:
     features = {"wet": Column(type="boolean"), "due": Column(type="time")}
     schema = Schema(id="key", target="late", labels=("no", "yes"), features=features)

@@ -157,7 +157,7 @@ def _frame(loaded: pd.DataFrame | pa.Table | pa.RecordBatch, names: list[str]) -
 
 
 def _key(loaded: _Loaded) -> pd.Series:
-    keys = columns.text(loaded.series)
+    keys = columns.key(loaded.series)
     gaps = (keys == "").to_numpy()
     if gaps.any():
         loaded.say(f"missing in {loaded.count(gaps)}")
@@ -299,7 +299,7 @@ def _class(loaded: _Loaded, labels: tuple[str, ...]) -> pd.Series:
     if many_of_two or not columns.is_number(values):
         loaded.say(f"found {kind(values)}, expected {_classes(labels)}")
         return values
-    if _are_other_numbers(labels) and not values.isna().all():
+    if are_other_numbers(labels) and not values.isna().all():
         loaded.say(
             f"found {kind(values)}, while labels are numbers of another order, {', '.join(labels[:_LABELS_TOLD])}: a "
             " number in the table is the position of a label, from 0 on; make the column text, as the labels are"
@@ -331,7 +331,7 @@ def _classes(labels: tuple[str, ...]) -> str:
     return f"{told}{more}, or missing"
 
 
-def _are_other_numbers(labels: tuple[str, ...]) -> bool:
+def are_other_numbers(labels: tuple[str, ...]) -> bool:
     """Tell whether labels are numbers, but not those of their classes: a number in the table might mean either."""
     try:
         numbers = [float(label) for label in labels]

@@ -23,6 +23,19 @@ def text(values: pd.Series) -> pd.Series:
     return values.astype("str").fillna("")
 
 
+def key(values: pd.Series) -> pd.Series:
+    """Return the text of ids or groups: the same value is the same text, whatever else is in its batch.
+
+    So 3.0 is ``3``, for a batch may hold whole numbers and the next one floats; and a moment at midnight is a day.
+    """
+    if pd.api.types.is_datetime64_any_dtype(values.dtype):
+        codes, found = pd.factorize(values)
+        texts = np.array([*(str(moment).removesuffix(" 00:00:00") for moment in found), ""], dtype=object)
+        return pd.Series(texts[codes], index=values.index, name=values.name, dtype="str")
+    texts_of = text(values)
+    return texts_of.str.removesuffix(".0") if pd.api.types.is_float_dtype(values.dtype) else texts_of
+
+
 def numbers(values: pd.Series) -> pd.Series:
     """Return ``float32``, with NaN where a value is missing."""
     if values.dtype == object and values.isna().all():

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from weighbridge.data import columns
+from weighbridge.data.canonical import are_other_numbers
 from weighbridge.data.schema import Column, Schema
 from weighbridge.digest import sha256_bytes
 from weighbridge.errors import DataError, SettingsError
@@ -215,10 +216,12 @@ _CELLS = {"string": _text, "boolean": _boolean, "time": _time}
 
 def _outcome(where: str, cell: str, schema: Schema, problems: list[str]) -> int:
     labels = schema.labels
-    known = {f"{number}{end}": number for number in range(len(labels)) for end in ("", ".0")}
+    # Where labels are numbers, only they count: else 2 would be the class so called, and 2.0 another.
+    numbered = () if are_other_numbers(labels) else range(len(labels))
+    known = {f"{number}{end}": number for number in numbered for end in ("", ".0")}
     known |= {label: number for number, label in enumerate(labels)}
     if cell not in known:
-        few = [f"{number} ({label})" for number, label in enumerate(labels[:_SHOWN])]
+        few = [f"{number} ({label})" if numbered else label for number, label in enumerate(labels[:_SHOWN])]
         more = [f"one of {len(labels) - _SHOWN} more"] if len(labels) > _SHOWN else []
         *all_but_last, last = [*few, *more]
         problems.append(f"{where}: found {cell!r}, expected {', '.join(all_but_last)} or {last}")
