@@ -72,6 +72,11 @@ def test_a_last_batch_of_one_row_is_left_out() -> None:
     assert len(history.curve) == 1
 
 
+def test_batches_of_one_row_are_learned_from() -> None:
+    history = fit(nn.Linear(3, 1), Fit(epochs=2, batch_size=1), data(65))
+    assert history.curve[1]["train_loss"] < history.curve[0]["train_loss"]
+
+
 def test_the_order_of_rows_comes_from_the_seed_alone() -> None:
     losses = []
     for junk in (1, 2):

@@ -182,7 +182,7 @@ def _epoch(state: Progress, train: Source, batch_size: int, objective: Objective
     network.train()
     for batch in itertools.islice(train.shuffled(state.shuffle, batch_size), state.batch, None):
         count = len(batch.targets)
-        if not count == 1 < len(train):
+        if not count == 1 < min(batch_size, len(train)):
             step_loss = objective.loss(network(batch.inputs), batch.targets, batch.weights)
             optimiser.zero_grad()
             step_loss.backward()  # type: ignore[no-untyped-call]  # torch annotates it in part
