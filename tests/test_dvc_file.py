@@ -3,7 +3,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given
+from dvc.parsing.context import Context
+from hypothesis import example, given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
@@ -25,7 +26,8 @@ def with_(task: Task = "binary", description: str = OWN.card.description) -> Con
 
 
 def as_dvc_reads(text: str) -> dict[str, object]:
-    return dict(YAML(typ="safe").load(io.StringIO(text)))
+    found: dict[str, object] = Context({}).resolve(YAML(typ="safe").load(io.StringIO(text)))
+    return found
 
 
 def test_this_repository_s_own_file_is_what_the_configuration_makes() -> None:
@@ -33,6 +35,7 @@ def test_this_repository_s_own_file_is_what_the_configuration_makes() -> None:
     assert dvc_file.stale(ROOT, OWN) is None
 
 
+@example("late by ${minutes} of $5")
 @given(st.text(max_size=200))
 def test_a_description_is_read_as_it_was_written(description: str) -> None:
     found = as_dvc_reads(dvc_file.text(with_(description=description)))

@@ -111,7 +111,8 @@ def text(config: Config) -> str:
             config.name: {
                 "path": paths.bundle(config.name).as_posix(),
                 "type": "model",
-                "desc": config.card.description,
+                # DVC would put a variable of its own in the place of ${…}, and read nothing where it has none.
+                "desc": config.card.description.replace("${", "\\${"),
                 "labels": [_LABELS[task], "onnx"],
             }
         },
