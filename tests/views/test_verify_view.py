@@ -6,13 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from weighbridge.errors import DataError, RecordError, SettingsError, SetupError
 from weighbridge.manifest import Manifest
-from weighbridge.verification.judgement import unlike
+from weighbridge.verification.judgement import TOLERANCE, apart, unlike
 from weighbridge.verification.steps import FAILED, PROVED, UNPROVED, Step, UnprovedError, step
 from weighbridge.verification.trust import Trust, read
 from weighbridge.views import verify as view
@@ -51,6 +52,15 @@ def test_a_name_that_is_no_text_can_be_said() -> None:
     found = [step("commit", check) for check in (raising(RecordError(said)), lambda: said)]
     assert [each.said for each in found] == ["config/a?.yaml"] * 2
     assert view.json(view.Report(tag="m@v1.0.0", failed=True, complete=False, steps=tuple(found)))
+
+
+@pytest.mark.parametrize("unit", [1e-12, 1.0, 1e12])
+def test_forged_numbers_are_told_from_rounded_ones_in_any_unit(unit: float) -> None:
+    found = np.array([-2.0, 0.0, 1.0, 5.0]) * unit
+    for rounded in (found * (1 + 1e-9), found + 1e-9 * unit):
+        assert apart(found, rounded, "regression") <= TOLERANCE
+    for forged in (found * 1.1, found + 0.1 * unit, found * np.nan, found[:3]):
+        assert not apart(found, forged, "regression") <= TOLERANCE
 
 
 def report(*verdicts: str) -> view.Report:

@@ -6,6 +6,7 @@ Numbers may differ in their last digits, since another processor adds up in anot
 import dataclasses
 import datetime as dt
 import math
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple, cast, get_args, get_type_hints
 
@@ -61,12 +62,12 @@ def predictions(subject: Subject, files: Contents) -> str:
     test = tables.read_parquet(rows.test, [schema.id])
     _require_same_rows(recorded, test, schema)
     found = serving.predict(files.proved("bundle", "model.onnx"), feeding.Parts(rows.test, names, schema.id))
-    apart = _apart(found, tabled.values(recorded[tabled.column_of(task)], task))
-    if not apart <= TOLERANCE:
+    difference = apart(found, tabled.values(recorded[tabled.column_of(task)], task), task)
+    if not difference <= TOLERANCE:
         raise RecordError(
-            f"model.onnx predicts otherwise than on record, by up to {apart:.3g}; don't trust the weighing"
+            f"model.onnx predicts otherwise than on record, by up to {difference:.3g}; don't trust the weighing"
         )
-    return f"model.onnx repeats them on {len(test):,} test rows; largest difference {apart:.2g}"
+    return f"model.onnx repeats them on {len(test):,} test rows; largest difference {difference:.2g}"
 
 
 def _require_same_rows(recorded: "pd.DataFrame", test: "pd.DataFrame", schema: Schema) -> None:
@@ -74,11 +75,18 @@ def _require_same_rows(recorded: "pd.DataFrame", test: "pd.DataFrame", schema: S
         raise RecordError("the predictions on record aren't of the test rows, one each and in their order")
 
 
-def _apart(found: "Floats", recorded: "Floats") -> float:
-    """Return the largest difference, of numbers beyond 1 as a share of them; infinite between different shapes."""
+def apart(found: "Floats", recorded: "Floats", task: str) -> float:
+    """Return the largest difference of probabilities; infinite between different shapes.
+
+    Numbers may be of any size, 1e-8 as well as 1e8: of these it is a share of the number, or of their mean size where
+    that is greater.
+    """
     if found.shape != recorded.shape:
         return math.inf
-    return float((abs(found - recorded) / abs(recorded).clip(min=1)).max())
+    differences = abs(found - recorded)
+    if task == "regression":
+        differences = differences / abs(found).clip(min=max(float(abs(found).mean()), sys.float_info.min))
+    return float(differences.max())
 
 
 def before(subject: Subject, files: Contents) -> str:
@@ -115,13 +123,14 @@ def before(subject: Subject, files: Contents) -> str:
         raise UnprovedError(f"{tag} can't be run on these rows: {hint}")
     found = serving.predict(other.model, dataclasses.replace(inputs, beside=beside))
     found = tabled.onto_labels(found, previous.data.labels, data.labels)
-    apart = _apart(found, tabled.values(recorded[_BASELINE], data.task))
-    if not apart <= TOLERANCE:
+    difference = apart(found, tabled.values(recorded[_BASELINE], data.task), data.task)
+    if not difference <= TOLERANCE:
         raise RecordError(
-            f"the model of {tag} predicts otherwise than on record, by up to {apart:.3g}; don't trust any comparison"
+            f"the model of {tag} predicts otherwise than on record, by up to {difference:.3g}; don't trust any "
+            "comparison"
         )
     files.prove(LAST_RELEASE, {"model.onnx": other.model})
-    return f"model.onnx of {tag} repeats what this one is compared with; largest difference {apart:.2g}"
+    return f"model.onnx of {tag} repeats what this one is compared with; largest difference {difference:.2g}"
 
 
 def judged(subject: Subject, files: Contents) -> Judged:
