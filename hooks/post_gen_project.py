@@ -21,7 +21,7 @@ NAME = CONTEXT["project_slug"]
 EXAMPLE = "flights"
 JUNK = {"__pycache__", ".ipynb_checkpoints", ".DS_Store"}
 IS_REPOSITORY = (TEMPLATE / ".git").exists()  # and not a zip, which may have been unpacked inside of another one
-CREDENTIALS = re.compile(r"(https?://)[^/@]*@")
+CREDENTIALS = re.compile(r"(https?://)[^/]*@")
 TEMPORARY = re.compile(r"tmp[a-z0-9_]{8}")
 
 

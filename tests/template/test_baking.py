@@ -160,7 +160,7 @@ class TestWaysToStart:
         assert not (tmp_path / "here/larder/.cruft.json").exists()
 
     def test_credentials_in_an_address_are_not_written_down(self, template: Project, tmp_path: Path) -> None:
-        address = "https://me:hunter2@example.org/weighbridge.git"
+        address = "https://me:hunter2@4@example.org/weighbridge.git"
         home = tmp_path / "home"
         home.mkdir()
         (home / ".gitconfig").write_text(f'[url "file://{template.root}"]\n    insteadOf = {address}\n')
