@@ -158,6 +158,14 @@ def test_an_overlay_with_another_kind_of_split_or_gate_takes_the_place_of_the_fi
     assert found.settings.gates.gates["ranks_late_flights"] == settings.CalibrationGate(metric="log_loss", max=0.7)
 
 
+def test_an_overlay_leaves_a_candidate_its_other_params_whatever_they_are_called(load: Load, tmp_path: Path) -> None:
+    config = tmp_path / "config/config.yaml"
+    own = "{C: 1.0, max_iter: 200}"
+    config.write_text(config.read_text().replace(own, '{method: "sigmoid", cv: 3}'))
+    found = load({"candidates": {"logistic": {"params": {"method": "isotonic"}}}}).config.candidates["logistic"]
+    assert found.params == {"method": "isotonic", "cv": 3}
+
+
 def test_a_problem_of_an_overlay_is_not_blamed_on_the_files_line(load: Load) -> None:
     with pytest.raises(SettingsError, match=r"config/config\.yaml with overlay.*threads: found 'two'"):
         load({"threads": "two"})

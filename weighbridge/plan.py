@@ -23,6 +23,8 @@ _TEMPLATE = "__use_yte__"
 
 _KIND = ("by", "kind", "method")
 """The keys that say which record a mapping is: a split, a gate, a search."""
+_OF_KINDS = frozenset({"data", "gates", "search"})
+"""Below these are such records; elsewhere, as in ``params``, such a key means something else."""
 
 _TRUTH = {"true": True, "false": False}
 _WRITTEN = frozenset({"approvals", "data", "logs", "models", "results", "runs"})
@@ -133,7 +135,7 @@ def _merged(document: documents.Document, overlay: Mapping[str, Any]) -> documen
 
 def _merge(base: Any, over: Any, path: tuple[str, ...], lines: dict[Any, int]) -> Any:
     both = isinstance(base, dict) and isinstance(over, Mapping)
-    merged = dict(base) if both and not _is_of_another_kind(base, over) else {}
+    merged = dict(base) if both and not _is_of_another_kind(base, over, path) else {}
     if not merged:
         for known in [known for known in lines if known[: len(path)] == path]:
             del lines[known]
@@ -147,8 +149,11 @@ def _merge(base: Any, over: Any, path: tuple[str, ...], lines: dict[Any, int]) -
     return merged
 
 
-def _is_of_another_kind(base: Mapping[str, Any], over: Mapping[str, Any]) -> bool:
+def _is_of_another_kind(base: Mapping[str, Any], over: Mapping[str, Any], path: tuple[str, ...]) -> bool:
     """Return whether both say of what kind they are, and differ: then no key of the one means anything to the other."""
+    of_section, named = path[:1], path[1:]
+    if not set(of_section) & _OF_KINDS or len(named) != 1:
+        return False
     return any(key in base and over.get(key, base[key]) != base[key] for key in _KIND)
 
 
