@@ -29,13 +29,21 @@ def load(folder: Path) -> Any:
     return LOADED["rows"]
 
 
+def broken(folder: Path) -> Any:
+    raise KeyError(folder.name)
+
+
+def broken_later(folder: Path) -> Any:
+    yield table()
+    raise ValueError(folder.name)
+
+
 def run(root: Path, rows: Any, schema: Schema = SCHEMA, **changes: Any) -> DataSection:
     LOADED["rows"] = rows
     globals()["DECLARED"] = schema
     documents.write_record(root / paths.RAW_RECORD, RAW)
-    data = msgspec.structs.replace(
-        SETTINGS, load=f"{__name__}:load", schema=f"{__name__}:DECLARED", **{"task": schema.task, **changes}
-    )
+    named = {"load": f"{__name__}:load", "schema": f"{__name__}:DECLARED", "task": schema.task}
+    data = msgspec.structs.replace(SETTINGS, **(named | changes))
     return preprocess.run(root, PreprocessTask(data=data))
 
 
@@ -175,3 +183,34 @@ class TestColumnsOfLastTime:
         (tmp_path / paths.LOADED).write_text("{")
         with pytest.raises(RecordError, match=r"damaged: .*; remove it"):
             run(tmp_path, table())
+
+
+class TestCodeOfTheProjectThatFails:
+    """A traceback through the engine would hide the one line that has to be mended."""
+
+    @pytest.mark.parametrize(
+        ("load", "says"),
+        [("broken", "KeyError: 'raw'"), ("broken_later", "ValueError: raw")],
+    )
+    def test_load_is_named_with_what_it_fails_with(self, tmp_path: Path, load: str, says: str) -> None:
+        with pytest.raises(DataError, match=rf":{load} fails.*: {says}; mend it there"):
+            run(tmp_path, None, load=f"{__name__}:{load}")
+        assert not (tmp_path / paths.PROFILE).exists()
+
+    def test_a_module_that_fails_while_it_is_imported_is_named_with_file_and_line(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "faulty_project").mkdir()
+        (tmp_path / "faulty_project" / "__init__.py").touch()
+        (tmp_path / "faulty_project" / "rows.py").write_text("import json\n\njson.loads('{')\n")
+        monkeypatch.syspath_prepend(tmp_path)
+        with pytest.raises(DataError, match=r"fails in faulty_project/rows.py, line 3: JSONDecodeError: "):
+            run(tmp_path, None, load="faulty_project.rows:load")
+
+    def test_columns_of_types_that_arrow_has_not_are_taken_or_refused_in_words(self, tmp_path: Path) -> None:
+        sparse = run(tmp_path, table().astype({"x": "Sparse[float64]"})).splits
+        (tmp_path / paths.LOADED).unlink()
+        assert run(tmp_path, table()).splits == sparse
+        (tmp_path / paths.LOADED).unlink()
+        with pytest.raises(DataError, match="feature 'x': found complex128"):
+            run(tmp_path, table().astype({"x": "complex"}))

@@ -87,7 +87,7 @@ def _of_series(values: pd.Series) -> str:
         return _OF_OBJECTS.get(inferred, inferred)
     try:
         return _word(pa.array(values.head(0)).type)
-    except pa.ArrowInvalid:  # a type of somebody else's
+    except pa.ArrowException:  # a type of somebody else's
         return str(values.dtype)
 
 

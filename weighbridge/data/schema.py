@@ -1,12 +1,16 @@
 """What a table's columns mean and, above all, when each is known."""
 
+import contextlib
 import importlib
+import sys
+import traceback
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 import msgspec
 
 from weighbridge import importable
-from weighbridge.errors import SettingsError
+from weighbridge.errors import DataError, SettingsError, WeighbridgeError
 from weighbridge.settings import Task
 
 
@@ -102,14 +106,16 @@ def resolve(path: str) -> Any:
 
     Raises:
         SettingsError: where the module or the attribute can't be imported, or is none of the project's business.
+        DataError: where the module fails while it is imported.
     """
     module_name, _, attribute = path.partition(":")
-    try:
-        found: Any = importlib.import_module(module_name)
-    except ImportError as problem:
-        raise SettingsError(
-            f"{path}: can't import {module_name!r} ({problem}); check the path and that it is installed"
-        ) from None
+    with own_code(path):
+        try:
+            found: Any = importlib.import_module(module_name)
+        except ImportError as problem:
+            raise SettingsError(
+                f"{path}: can't import {module_name!r} ({problem}); check the path and that it is installed"
+            ) from None
     for part in attribute.split("."):
         if not hasattr(found, part):
             raise SettingsError(f"{path}: {module_name!r} has no {attribute!r}; check the spelling")
@@ -118,6 +124,26 @@ def resolve(path: str) -> Any:
     if refused:
         raise SettingsError(refused)
     return found
+
+
+@contextlib.contextmanager
+def own_code(path: str) -> Iterator[None]:
+    """Say in a sentence what the project's code that *path* names fails with, and in which of its lines.
+
+    Raises:
+        DataError: where it fails.
+    """
+    try:
+        yield
+    except (WeighbridgeError, MemoryError):  # these have words of their own
+        raise
+    except Exception as problem:  # noqa: BLE001 - a project's code may fail with anything
+        package = path.partition(".")[0]
+        folder = next(iter(getattr(sys.modules.get(package), "__path__", ())), "")
+        called = traceback.extract_tb(problem.__traceback__)
+        own = [frame for frame in called if frame.filename.startswith(f"{folder}/")]
+        where = f" in {package}{own[-1].filename.removeprefix(folder)}, line {own[-1].lineno}" if folder and own else ""
+        raise DataError(f"{path} fails{where}: {type(problem).__name__}: {problem}; mend it there") from None
 
 
 def schema_at(path: str) -> Schema:

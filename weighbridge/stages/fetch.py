@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 from weighbridge import documents, paths
-from weighbridge.data.schema import resolve
+from weighbridge.data.schema import own_code, resolve
 from weighbridge.digest import folder_entries, sha256_folder
 from weighbridge.errors import DataError
 from weighbridge.manifest import Raw
@@ -67,7 +67,12 @@ def _fetch_anew(root: Path, function: str, expected: str | None) -> None:
     temporary = Path(tempfile.mkdtemp(prefix=_DRAFT, dir=folder.parent))
     try:
         temporary.chmod(0o755)
-        resolve(function)(temporary)
+        bring = resolve(function)
+        with own_code(function):
+            bring(temporary)
+        links = sorted(path.name for path in temporary.rglob("*") if path.is_symlink())
+        if links:  # DVC would take in what lies behind them, whatever that is then and on this machine
+            raise DataError(f"{function} wrote the link {links[0]!r}; it must write the files themselves")
         if not _has_files(temporary):
             raise DataError(f"{function} wrote no file; it must write the raw files into the folder it is given")
         found = content.folder_address(temporary)[0]

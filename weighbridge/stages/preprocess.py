@@ -1,13 +1,15 @@
 """preprocess: from raw files to one table a split, and a profile of what is in them."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from weighbridge import documents, paths
 from weighbridge.data import batches, page, problems, profile, values
 from weighbridge.data.prepare import prepare
-from weighbridge.data.schema import Schema, resolve, schema_at
+from weighbridge.data.schema import Schema, own_code, resolve, schema_at
 from weighbridge.errors import RecordError, SettingsError
 from weighbridge.manifest import DataSection, Raw
 from weighbridge.settings import Data
@@ -26,7 +28,7 @@ def run(root: Path, task: PreprocessTask) -> DataSection:
     schema = schema_at(task.data.schema)
     _refuse_another_task(schema, task.data)
     before = _loaded_before(root)
-    loaded = batches.Batches(resolve(task.data.load)(root / paths.RAW), before, schema.columns)
+    loaded = batches.Batches(_load(task.data.load, root / paths.RAW), before, schema.columns)
     parts, dropped = prepare(loaded, schema, task.data.split, {name: root / paths.split(name) for name in paths.SPLITS})
     changes = batches.changes(before, loaded.columns) if before else []
     seen = values.examine(parts, schema)
@@ -40,6 +42,19 @@ def run(root: Path, task: PreprocessTask) -> DataSection:
     for name, part in parts.items():
         print(f"{name}: {len(part)} rows")
     return section
+
+
+def _load(path: str, folder: Path) -> Any:
+    """Call the project's ``load``; a generator runs only later, batch by batch, and may fail there as well."""
+    function = resolve(path)
+    with own_code(path):
+        loaded = function(folder)
+    return _each(path, loaded) if isinstance(loaded, Iterator) else loaded
+
+
+def _each(path: str, loaded: Iterator[Any]) -> Iterator[Any]:
+    with own_code(path):
+        yield from loaded
 
 
 def _refuse_another_task(schema: Schema, data: Data) -> None:
