@@ -209,6 +209,13 @@ class TestBatches:
             given = arrow.to_pandas(types_mapper=pd.ArrowDtype)
         same(canonical(given, SCHEMA, ["part"])[0], canonical(arrow.to_pandas(), SCHEMA, ["part"])[0])
 
+    def test_of_arrow_that_remember_an_index_of_pandas_keep_their_rows_together(self) -> None:
+        """An index that counts down, begins late, or is a column: its rows are those of the table, in its order."""
+        rows = table(image=[[[i, 1, 2], [3, 4, 5]] for i in range(COUNT)])
+        for indexed in (rows[::-1], rows[2:], rows.set_index("id")):
+            expected = canonical(indexed.reset_index(drop=indexed.index.name is None), SCHEMA, ["part"])[0]
+            same(canonical(pa.Table.from_pandas(indexed), SCHEMA, ["part"])[0], expected)
+
     def test_without_rows_are_no_fault_but_a_table_without_any_is(self) -> None:
         rows, dropped = canonical(table()[:0], SCHEMA)
         assert (len(rows), dropped) == (0, 0)

@@ -63,7 +63,9 @@ class Batches:
 
 def frame(loaded: Any) -> pd.DataFrame:
     """Return all that ``load`` returned as one table, for those who have the memory."""
-    tables = [table if isinstance(table, pd.DataFrame) else table.to_pandas() for table in Batches(loaded)]
+    tables = (
+        table if isinstance(table, pd.DataFrame) else table.to_pandas(ignore_metadata=True) for table in Batches(loaded)
+    )
     return pd.concat(tables, ignore_index=True)
 
 

@@ -148,7 +148,8 @@ def _is_there(reader: _Reader, names: list[Any], found: list[str]) -> bool:
 def _frame(loaded: pd.DataFrame | pa.Table | pa.RecordBatch, names: list[str]) -> pd.DataFrame:
     """Return the columns *names* as a frame whose rows are numbered, without types of Arrow's own."""
     if not isinstance(loaded, pd.DataFrame):
-        return loaded.select(names).to_pandas(date_as_object=False)
+        # Metadata may name an index that pandas once had: by it, rows of one column would get another row's target.
+        return loaded.select(names).to_pandas(date_as_object=False, ignore_metadata=True)
     frame = loaded[names].reset_index(drop=True)
     of_arrow = [name for name in names if isinstance(frame[name].dtype, pd.ArrowDtype)]
     if of_arrow:
