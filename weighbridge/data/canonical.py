@@ -70,17 +70,17 @@ def canonical(
     kept = _has_target(rows[schema.target], schema)
     if not kept.all():
         rows = rows[kept].reset_index(drop=True)
-    return rows.astype({schema.target: _target_type(schema)}), len(kept) - len(rows)
+    type_ = "float64" if schema.task == "regression" else target_type(schema.labels)
+    return rows.astype({schema.target: type_}), len(kept) - len(rows)
 
 
 def _has_target(target: pd.Series, schema: Schema) -> pd.Series:
     return target.notna() if schema.task == "regression" else target != _NO_CLASS
 
 
-def _target_type(schema: Schema) -> str:
-    if schema.task == "regression":
-        return "float64"
-    return "int8" if len(schema.labels) <= _GREATEST_INT8 else "int16"
+def target_type(labels: tuple[str, ...]) -> str:
+    """Return the type of the classes' numbers."""
+    return "int8" if len(labels) <= _GREATEST_INT8 else "int16"
 
 
 @dataclasses.dataclass(frozen=True)
