@@ -64,7 +64,8 @@ class Runs:
         self._rows.append(len(run))
 
     def _order(self, rows: pa.Table) -> pa.Array:
-        return pc.sort_indices(rows.select(self._by), sort_keys=[(name, "ascending") for name in self._by])
+        keys = rows.select(self._by).combine_chunks()  # in pieces they take half as long again
+        return pc.sort_indices(keys, sort_keys=[(name, "ascending") for name in self._by])
 
     def _path(self, number: int) -> Path:
         return self._folder / f"{number}.arrow"

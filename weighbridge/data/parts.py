@@ -21,23 +21,22 @@ class Part:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        about = parquet.read_metadata(path)
-        self._rows: int = about.num_rows
-        self._groups: int = about.num_row_groups
-        self._texts = [field.name for field in about.schema.to_arrow_schema() if pa.types.is_string(field.type)]
+        self._about = parquet.read_metadata(path)  # which takes long of a file of many row groups
+        self._texts = [field.name for field in self._about.schema.to_arrow_schema() if pa.types.is_string(field.type)]
 
     def __len__(self) -> int:
-        return self._rows
+        return int(self._about.num_rows)
 
     def __getitem__(self, name: str) -> pd.Series:
-        return tables.read_parquet(self._path, [name])[name]
+        with parquet.ParquetFile(self._path, metadata=self._about) as file:
+            return file.read([name], use_threads=False).to_pandas(use_threads=False)[name]
 
     def batches(self, names: Sequence[str]) -> list[Callable[[], pa.Table]]:
         """Return for each row group what reads these columns of it, in any thread."""
-        return [functools.partial(self._read, number, list(names)) for number in range(self._groups)]
+        return [functools.partial(self._read, number, list(names)) for number in range(self._about.num_row_groups)]
 
     def _read(self, number: int, names: list[str]) -> pa.Table:
-        with parquet.ParquetFile(self._path, read_dictionary=self._texts) as file:
+        with parquet.ParquetFile(self._path, metadata=self._about, read_dictionary=self._texts) as file:
             return file.read_row_group(number, names, use_threads=False)
 
     @property

@@ -9,15 +9,14 @@ import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple, Self, cast
+from typing import Any, NamedTuple, Self
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
 from weighbridge import paths, settings
-from weighbridge.data import parts, problems, split, tables
+from weighbridge.data import hashes, parts, plain, problems, split, tables
 from weighbridge.data.batches import Batches
 from weighbridge.data.canonical import canonical
 from weighbridge.data.order import Runs
@@ -72,6 +71,7 @@ def prepare(batches: Batches, schema: Schema, rule: settings.Split, targets: dic
         DataError: listing every problem of the first batch that has one, or of all rows together.
         SettingsError: where the split can't be.
     """
+    pa.set_memory_pool(pa.system_memory_pool())  # Arrow's own gives pages back all the time, to be zeroed anew
     needed = split.needed(schema, rule)
     beside = next(iter(targets.values())).parent
     beside.mkdir(parents=True, exist_ok=True)
@@ -93,6 +93,8 @@ def prepare(batches: Batches, schema: Schema, rule: settings.Split, targets: dic
             for merged in rows.runs.merged(kept.names):
                 for code, name in enumerate(split.PARTS):
                     chosen = codes[merged.positions] == code
+                    if not chosen.any():
+                        continue
                     found = merged.rows if chosen.all() else merged.rows.filter(pa.array(chosen))
                     if tables.FOLD in schemas[name].names and folds is not None:
                         found = found.append_column(tables.FOLD, pa.array(folds[merged.positions][chosen]))
@@ -108,22 +110,28 @@ class _Rows:
         self.dropped = 0
         self._schema = schema
         self._extra = [name for name in needed if name not in schema.columns]
-        self._ids: list[npt.NDArray[np.uint64]] = []
+        self._ids: list[hashes.Hashes] = []
         self._written: pa.Schema | None = None
 
     def add(self, batch: Any, upto: int) -> None:
         """Make a batch canonical, which ends with row *upto* of what was loaded, and put it on disk."""
         try:
-            rows, dropped = canonical(batch, self._schema, self._extra, repeats=False)
+            table, dropped = self._canonical(batch)
         except DataError as problem:
             if upto == len(batch):
                 raise
             raise DataError(f"{problem}\nfound in rows {upto - len(batch) + 1} to {upto} of what was loaded") from None
         self.dropped += dropped
-        self._ids.append(_hashes(rows[self._schema.id]))
-        table = tables.to_arrow(rows, self._schema)
+        self._ids.append(hashes.of_texts(table[self._schema.id]))
         self._written = table.schema
         self.runs.add(table)
+
+    def _canonical(self, batch: Any) -> tuple[pa.Table, int]:
+        found = None if self._extra else plain.canonical(batch, self._schema)
+        if found is not None:
+            return found
+        rows, dropped = canonical(batch, self._schema, self._extra, repeats=False)
+        return tables.to_arrow(rows, self._schema), dropped
 
     def check(self) -> None:
         """Take note that all rows came.
@@ -139,20 +147,16 @@ class _Rows:
 
     def _repeated(self) -> Iterator[str]:
         """Compare ids by a hash of 64 bits, and those whose hash isn't unique as they are."""
-        hashes = np.sort(np.concatenate([np.empty(0, np.uint64), *self._ids]))
-        suspect = hashes[1:][hashes[1:] == hashes[:-1]]
+        found = np.sort(np.concatenate([np.empty(0, np.uint64), *self._ids]))
+        suspect = found[1:][found[1:] == found[:-1]]
         if not len(suspect):
             return
-        ids = [rows[self._schema.id].to_pandas() for rows in self.runs.columns([self._schema.id])]
-        same = pd.concat([each[np.isin(_hashes(each), suspect)] for each in ids])
+        ids = [rows[self._schema.id] for rows in self.runs.columns([self._schema.id])]
+        same = pd.concat([each.filter(pa.array(np.isin(hashes.of_texts(each), suspect))).to_pandas() for each in ids])
         again = same[same.duplicated()]
         if len(again):
-            yield f"{len(again)} of {len(hashes)} rows repeat an earlier one, e.g. {problems.examples(again)}"
+            yield f"{len(again)} of {len(found)} rows repeat an earlier one, e.g. {problems.examples(again)}"
 
     def written(self) -> pa.Schema:
         """Return the columns and types of the parts."""
         return pa.schema([field for field in self._written or () if field.name in self._schema.columns])
-
-
-def _hashes(ids: pd.Series) -> npt.NDArray[np.uint64]:
-    return cast("npt.NDArray[np.uint64]", pd.util.hash_array(ids.to_numpy(object), categorize=False))

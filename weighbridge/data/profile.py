@@ -11,19 +11,17 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
 from weighbridge import manifest, settings
-from weighbridge.data import problems
+from weighbridge.data import hashes, problems
 from weighbridge.data.batches import Columns
 from weighbridge.data.canonical import canonical
 from weighbridge.data.schema import Column, Schema
 from weighbridge.data.split import rule_in_words
-from weighbridge.data.values import THREADS, Part, Seen, Values, batches, examine, stacked
+from weighbridge.data.values import THREADS, Part, Seen, Values, batches, examine, stacked, text_counts
 
-_ODD = np.uint64(0xFF51AFD7ED558CCD)  # of MurmurHash3's last step
 Parts = Mapping[str, Part]
 """Prepared rows by the name of their part, in order of time: train first."""
 
@@ -106,7 +104,7 @@ def _split(part: Part, schema: Schema, digest: str) -> manifest.Split:
     classes = np.bincount(target, minlength=len(schema.labels)) / len(target) if schema.labels else np.empty(0)
     return manifest.Split(
         rows=len(part),
-        groups=None if schema.group is None else int(part[schema.group].nunique()),
+        groups=None if schema.group is None else len(text_counts(part, schema.group)),
         first=first,
         last=last,
         target_rate=float(classes[1]) if schema.task == "binary" else None,
@@ -189,7 +187,7 @@ def _in_order(parts: Parts, time: str, split: settings.Split) -> manifest.Check:
 
 
 def _groups_apart(parts: Parts, group: str) -> manifest.Check:
-    names = pd.concat([part[group].drop_duplicates() for part in parts.values()])
+    names = pd.concat([text_counts(part, group).index.to_series() for part in parts.values()])
     shared = int(names[names.duplicated()].nunique())
     return _check(
         "groups_apart",
@@ -201,10 +199,10 @@ def _groups_apart(parts: Parts, group: str) -> manifest.Check:
 
 def _repetitions(parts: Parts, schema: Schema) -> Iterator[manifest.Check]:
     """Compare rows by the hash of their features, 64 bits wide."""
-    hashes = [_row_hashes(part, schema) for part in parts.values()]
-    within = sum(int(np.count_nonzero(part[1:] == part[:-1])) for part in hashes)
-    across = sum(_known(part, hashes[:i]) for i, part in enumerate(hashes) if i)
-    rows, later = sum(map(len, hashes)), sum(map(len, hashes[1:]))
+    found = [_row_hashes(part, schema) for part in parts.values()]
+    within = sum(int(np.count_nonzero(part[1:] == part[:-1])) for part in found)
+    across = sum(_known(part, found[:i]) for i, part in enumerate(found) if i)
+    rows, later = sum(map(len, found)), sum(map(len, found[1:]))
     yield _check(
         "no_repeats",
         "no two rows of a part are alike",
@@ -219,23 +217,22 @@ def _repetitions(parts: Parts, schema: Schema) -> Iterator[manifest.Check]:
     )
 
 
-def _row_hashes(part: Part, schema: Schema) -> npt.NDArray[np.uint64]:
+def _row_hashes(part: Part, schema: Schema) -> hashes.Hashes:
     """Return a hash of each row's features, sorted."""
 
-    def hashed(read: Callable[[], pa.Table]) -> npt.NDArray[np.uint64]:
+    def hashed(read: Callable[[], pa.Table]) -> hashes.Hashes:
         batch = read()
-        mixed = np.zeros(len(batch), np.uint64)
+        found = np.zeros(len(batch), np.uint64)
         for name, column in schema.features.items():
-            mixed = (mixed ^ _bits(batch[name], column)) * _ODD
-            mixed ^= mixed >> np.uint64(32)
-        return mixed
+            found = hashes.mixed(found, _bits(batch[name], column))
+        return found
 
     with ThreadPoolExecutor(THREADS) as pool:
         found = list(pool.map(hashed, batches(part, list(schema.features))))
     return np.sort(np.concatenate([np.empty(0, np.uint64), *found]))
 
 
-def _bits(values: pa.ChunkedArray, column: Column) -> npt.NDArray[np.uint64]:
+def _bits(values: pa.ChunkedArray, column: Column) -> hashes.Hashes:
     """Return a number [n] for each value, another for each other value."""
     if column.kind == "number":
         return np.asarray(values.to_numpy().view(np.uint32), np.uint64)
@@ -246,16 +243,15 @@ def _bits(values: pa.ChunkedArray, column: Column) -> npt.NDArray[np.uint64]:
     if not pa.types.is_dictionary(values.type):
         values = values.dictionary_encode()
     whole = values.unify_dictionaries().combine_chunks()
-    different = pd.util.hash_array(whole.dictionary.to_numpy(zero_copy_only=False), categorize=False)
-    return np.asarray(different[whole.indices.to_numpy()], np.uint64)
+    return np.asarray(hashes.of_texts(whole.dictionary)[whole.indices.to_numpy()])
 
 
-def _known(hashes: npt.NDArray[np.uint64], earlier: list[npt.NDArray[np.uint64]]) -> int:
-    """Return how many sorted *hashes* are among those of an *earlier* part, sorted as well."""
-    known = np.zeros(len(hashes), dtype=bool)
+def _known(own: hashes.Hashes, earlier: list[hashes.Hashes]) -> int:
+    """Return how many of a part's *own* hashes, sorted, are among those of an *earlier* part, sorted as well."""
+    known = np.zeros(len(own), dtype=bool)
     for other in earlier:
-        place = np.minimum(np.searchsorted(other, hashes), len(other) - 1)
-        known |= other[place] == hashes
+        place = np.minimum(np.searchsorted(other, own), len(other) - 1)
+        known |= other[place] == own
     return int(known.sum())
 
 

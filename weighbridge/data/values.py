@@ -94,8 +94,17 @@ def batches(part: Part, names: Sequence[str]) -> list[Callable[[], pa.Table]]:
 def _values(part: Part, name: str, column: Column) -> Values:
     if column.kind == "array":
         return _of_arrays(part, name, column)
-    values = part[name]
-    return _of_text(values, column) if column.kind == "string" else _of_numbers(values, column)
+    if column.kind == "string":
+        return _of_text(text_counts(part, name), len(part), column)
+    return _of_numbers(part[name], column)
+
+
+def text_counts(part: Part, name: str) -> pd.Series:
+    """Return how often each text of a column stands there."""
+    found = [read()[name].value_counts() for read in batches(part, [name])]
+    texts = pa.chunked_array([each.field("values").cast(pa.string()) for each in found], pa.string())
+    counts = pa.chunked_array([each.field("counts") for each in found], pa.int64())
+    return pd.Series(counts.to_numpy(), index=texts.to_pandas()).groupby(level=0).sum()
 
 
 def _of_numbers(values: pd.Series, column: Column) -> Values:
@@ -122,19 +131,18 @@ def _of_numbers(values: pd.Series, column: Column) -> Values:
     return Values(summary, missing, int(below) + len(present) - upto, found, counts)
 
 
-def _of_text(values: pd.Series, column: Column) -> Values:
-    counts = values.value_counts()
+def _of_text(counts: pd.Series, length: int, column: Column) -> Values:
     missing = int(counts.get("", 0))
     ranked = bins.most_frequent(counts[counts.index != ""], _FREQUENT)
-    found = bins.of_counted(counts, len(values))
-    rows = max(len(values), 1)
+    found = bins.of_counted(counts, length)
+    rows = max(length, 1)
     outside = int(counts[~counts.index.isin([*column.values, ""])].sum()) if column.ranged else 0  # noqa: PD011 - the schema's
     summary = Summary(
         missing_share=missing / rows,
         distinct=len(counts) - ("" in counts.index),
         frequent=tuple((str(value), int(count) / rows) for value, count in ranked.items()),
     )
-    return Values(summary, missing, outside, found, tuple(bins.counted(counts, len(values), found).tolist()))
+    return Values(summary, missing, outside, found, tuple(bins.counted(counts, length, found).tolist()))
 
 
 def _of_arrays(part: Part, name: str, column: Column) -> Values:
