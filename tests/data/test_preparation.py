@@ -167,6 +167,16 @@ def test_groups_stay_whole_however_each_batch_holds_them(tmp_path: Path, kind: s
     assert sorted(int(key) for part in found.values() for key in part["id"]) == list(range(400))
 
 
+def test_batches_of_two_kinds_are_taken_again_as_they_were_last_time() -> None:
+    rows = [pd.DataFrame({"g": [1, 2]}), pd.DataFrame({"g": ["A3"]})]
+    first = Batches(iter(rows))
+    assert sum(map(len, first)) == 3
+    again = Batches(iter(rows), first.columns, ["g"])
+    assert sum(map(len, again)) == 3
+    with pytest.raises(DataError, match="'g' is bool, last time it was int64 or string"):
+        list(Batches(pd.DataFrame({"g": [True]}), first.columns, ["g"]))
+
+
 def test_a_problem_of_a_later_batch_is_told_with_its_rows(tmp_path: Path) -> None:
     rows = table(x=[np.inf, *np.arange(11.0)])
     with pytest.raises(DataError, match=r"infinite.* in 1 of 4 rows.*\nfound in rows 9 to 12 of what was loaded"):

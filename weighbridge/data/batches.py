@@ -127,7 +127,7 @@ def _refuse_changed(before: Columns, now: Columns) -> None:
     changed = [
         f"{name!r} is {now.get(name, 'gone')}, last time it was {kind}"
         for name, kind in before.items()
-        if _kind(now.get(name, "")) != _kind(kind) and "null" not in {kind, now.get(name)}
+        if not _kinds(now.get(name, "")) <= _kinds(kind) and "null" not in {kind, now.get(name)}
     ]
     if changed:
         raise problems.refusal(
@@ -135,5 +135,6 @@ def _refuse_changed(before: Columns, now: Columns) -> None:
         )
 
 
-def _kind(word: str) -> str:
-    return "number" if word in _NUMBERS else word.partition("[")[0].partition("<")[0]
+def _kinds(word: str) -> set[str]:
+    """Return the kinds of values of a column; those of several batches may be of several."""
+    return {"number" if one in _NUMBERS else one.partition("[")[0].partition("<")[0] for one in word.split(" or ")}
