@@ -59,7 +59,12 @@ def by_name(found: Grid | Random) -> list[Tried]:
 
 def test_too_few_points_tell_nothing() -> None:
     found = Grid(params={"a": (1, 2, 3)})
-    assert [one.explained for one in search_table.parameters(found, by_name(found), greater=True)] == [None]
+    points = by_name(found)
+    parameters = search_table.parameters(found, points, greater=True)
+    assert [one.explained for one in parameters] == [None]
+    with style():
+        figure = search_pictures.draw({"m": (points, parameters)}, "roc_auc", greater=True)
+    assert any("Too few points to tell" in text.get_text() for text in figure.texts), "nor does the picture claim more"
 
 
 def test_a_best_point_at_an_end_asks_to_look_further() -> None:

@@ -1,5 +1,6 @@
 """What can be wrong with a table: every problem as a sentence, so that all are told at once."""
 
+import re
 from collections.abc import Iterator, Mapping
 
 import msgspec
@@ -10,6 +11,7 @@ from weighbridge.data.schema import Column, Schema
 from weighbridge.data.values import Part, Seen
 from weighbridge.errors import DataError
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _EXAMPLES = 3
 _EXPECTED = {
     "binary": "both classes are needed",
@@ -37,6 +39,9 @@ def of_schema(schema: Schema) -> Iterator[str]:
     yield from (f"schema: {problem}" for problem in _label_problems(schema))
     if not schema.features:
         yield "schema: no features; declare at least one"
+    for name in schema.features:
+        if not name or _CONTROL.search(name):  # ONNX takes an input without a name for one that is left out
+            yield f"schema: feature {name!r} has an empty name or control characters; give the column another name"
     outputs = {"prediction"} if schema.task == "regression" else {"label", "probability"}
     for name in sorted(outputs & set(schema.features)):
         yield f"schema: feature {name!r} has the name of an output of the model; give the column another name"
@@ -81,6 +86,9 @@ def _label_problems(schema: Schema) -> Iterator[str]:
         yield f"labels: {', '.join(map(repr, twice))} repeated; each class needs a label of its own"
     if "" in labels:
         yield "labels: one is empty; each class needs a label"
+    broken = [label for label in labels if _CONTROL.search(label)]
+    if broken:
+        yield f"labels: {', '.join(map(repr, broken))} hold line breaks or other control characters; leave them out"
     if len(labels) == 1:
         yield f"labels: one class only, {labels[0]!r}; expected two or more, or none to predict a number"
     if labels and schema.unit:

@@ -118,6 +118,8 @@ def _title(searched: Searched, metric: str) -> str:
             said.append(f"{told[0].key} explains {_share(told[0].explained or 0.0)} of {short(base)}'s differences")
     if said:
         return "; ".join(said)
+    if all(one.explained is None for _, parameters in searched.values() for one in parameters):
+        return "Too few points to tell which parameter matters"
     return f"No parameter alone explains the differences in {metric_name(metric)}"
 
 
