@@ -123,12 +123,15 @@ def test_a_failed_stage_is_a_message_an_exit_code_and_a_record(project: Path) ->
     assert "package.yaml" in records[0]["error"]
 
 
-def test_what_the_projects_own_code_raises_is_shown_whole_and_on_record(project: Path) -> None:
+def test_what_the_projects_own_code_raises_is_told_by_its_line_and_on_record(project: Path) -> None:
     (project / "broken.py").write_text("def fetch(folder):\n    return {}['departure']\n")
     task = '{"fetch": "broken:fetch", "address": null}'
     done = CliRunner().invoke(cli.main, ["fetch", "--settings", "-"], input=task)
-    assert isinstance(done.exception, KeyError)
-    assert [entry.record["error"] for entry in ledger.read(project)] == ["KeyError: 'departure'"]
+    said = "broken:fetch fails in broken.py, line 2: KeyError: 'departure'; mend it there"
+    assert done.exit_code == 2
+    assert done.output.endswith(f"weighbridge fetch: {said}\n")
+    assert "Traceback" not in done.output
+    assert [entry.record["error"] for entry in ledger.read(project)] == [said]
 
 
 @pytest.mark.usefixtures("project")

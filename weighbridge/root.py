@@ -21,8 +21,8 @@ def find_root() -> Path:
     here = Path.cwd().resolve()
     for folder in (here, *here.parents):
         if (folder / CONFIG).is_file():
-            if str(folder) not in sys.path:
-                sys.path.insert(0, str(folder))
+            # First, for the engine's folder may stand there too, with a project of its own.
+            sys.path[:] = [str(folder), *(entry for entry in sys.path if entry != str(folder))]
             return folder
     raise SettingsError(f"no {CONFIG} in {here} or above; run this inside a project")
 

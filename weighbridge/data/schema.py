@@ -5,6 +5,7 @@ import importlib
 import sys
 import traceback
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -138,11 +139,14 @@ def own_code(path: str) -> Iterator[None]:
     except (WeighbridgeError, MemoryError):  # these have words of their own
         raise
     except Exception as problem:  # noqa: BLE001 - a project's code may fail with anything
-        package = path.partition(".")[0]
-        folder = next(iter(getattr(sys.modules.get(package), "__path__", ())), "")
-        called = traceback.extract_tb(problem.__traceback__)
-        own = [frame for frame in called if frame.filename.startswith(f"{folder}/")]
-        where = f" in {package}{own[-1].filename.removeprefix(folder)}, line {own[-1].lineno}" if folder and own else ""
+        module = sys.modules.get(path.partition(":")[0].partition(".")[0])
+        place = Path(next(iter(getattr(module, "__path__", ())), None) or getattr(module, "__file__", None) or "?")
+        own = [
+            f" in {Path(frame.filename).relative_to(place.parent)}, line {frame.lineno}"
+            for frame in traceback.extract_tb(problem.__traceback__)
+            if Path(frame.filename).is_relative_to(place)
+        ]
+        where = own[-1] if own else ""
         raise DataError(f"{path} fails{where}: {type(problem).__name__}: {problem}; mend it there") from None
 
 
