@@ -8,7 +8,7 @@ alike, a group in two parts) is recorded as a check that didn't hold. The same f
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -24,6 +24,13 @@ from weighbridge.data.values import THREADS, Part, Seen, Values, batches, examin
 
 Parts = Mapping[str, Part]
 """Prepared rows by the name of their part, in order of time: train first."""
+
+
+class _Span(NamedTuple):
+    """When the first and the last row of a part are."""
+
+    first: pd.Timestamp
+    last: pd.Timestamp
 
 
 def prepare(frame: Any, schema: Schema) -> tuple[pd.DataFrame, int]:
@@ -75,6 +82,7 @@ def profile(  # noqa: PLR0913, PLR0917 - each is a fact of its own
     if found:
         raise problems.refusal(found)
     rows, train = len(next(iter(parts.values()))), next(iter(seen.values()))
+    spans = {} if schema.time is None else {name: _span(part[schema.time]) for name, part in parts.items()}
     return manifest.DataSection(
         raw=raw,
         source=data.source,
@@ -84,9 +92,9 @@ def profile(  # noqa: PLR0913, PLR0917 - each is a fact of its own
         target=schema.target,
         labels=tuple(schema.labels),
         split_rule=rule_in_words(data.split, schema),
-        splits={name: _split(part, schema, digests[name]) for name, part in parts.items()},
+        splits={name: _split(part, schema, digests[name], spans.get(name)) for name, part in parts.items()},
         features=tuple(_feature(name, column, train[name], rows) for name, column in schema.features.items()),
-        checks=tuple(_checks(parts, schema, data.split, seen)),
+        checks=tuple(_checks(parts, schema, data.split, seen, spans)),
         id=schema.id,
         time=schema.time or "",
         group=schema.group or "",
@@ -98,15 +106,14 @@ def profile(  # noqa: PLR0913, PLR0917 - each is a fact of its own
     )
 
 
-def _split(part: Part, schema: Schema, digest: str) -> manifest.Split:
-    first, last = _span(part, schema.time)
+def _split(part: Part, schema: Schema, digest: str, span: _Span | None) -> manifest.Split:
     target = part[schema.target].to_numpy()
     classes = np.bincount(target, minlength=len(schema.labels)) / len(target) if schema.labels else np.empty(0)
     return manifest.Split(
         rows=len(part),
         groups=None if schema.group is None else len(text_counts(part, schema.group)),
-        first=first,
-        last=last,
+        first=_moment(span.first) if span else None,
+        last=_moment(span.last) if span else None,
         target_rate=float(classes[1]) if schema.task == "binary" else None,
         sha256=digest,
         target_shares={label: float(share) for label, share in zip(schema.labels, classes, strict=True)},
@@ -115,12 +122,8 @@ def _split(part: Part, schema: Schema, digest: str) -> manifest.Split:
     )
 
 
-def _span(part: Part, time: str | None) -> tuple[str, str] | tuple[None, None]:
-    """Return when the first and the last row are."""
-    if time is None:
-        return None, None
-    times = part[time]
-    return _moment(times.min()), _moment(times.max())
+def _span(times: pd.Series) -> _Span:
+    return _Span(times.min(), times.max())
 
 
 def _moment(time: pd.Timestamp) -> str:
@@ -142,7 +145,9 @@ def _feature(name: str, column: Column, train: Values, rows: int) -> manifest.Fe
     )
 
 
-def _checks(parts: Parts, schema: Schema, split: settings.Split, seen: Seen) -> Iterator[manifest.Check]:
+def _checks(
+    parts: Parts, schema: Schema, split: settings.Split, seen: Seen, spans: dict[str, _Span]
+) -> Iterator[manifest.Check]:
     """Yield what was checked: the first three hold, or nothing had come this far."""
     rows = sum(map(len, parts.values()))
     soonest = min(schema.features, key=lambda name: schema.features[name].known)
@@ -161,7 +166,7 @@ def _checks(parts: Parts, schema: Schema, split: settings.Split, seen: Seen) -> 
         found=f"{len(schema.features)} features, the last known {hours:g} hours before ({soonest})",
     )
     if schema.time is not None:
-        yield _in_order(parts, schema.time, split)
+        yield _in_order(spans, split)
     if schema.group is not None:
         yield _groups_apart(parts, schema.group)
     yield from _repetitions(parts, schema)
@@ -173,17 +178,18 @@ def _check(key: str, name: str, *, held: bool, found: str) -> manifest.Check:
     return manifest.Check(name=name, passed=held, found=found, key=key)
 
 
-def _in_order(parts: Parts, time: str, split: settings.Split) -> manifest.Check:
+def _in_order(spans: dict[str, _Span], split: settings.Split) -> manifest.Check:
     name = "each part is older than the next"
     if not isinstance(split, settings.TimeSplit):
         return _check("time_order", name, held=True, found="not applicable, rows aren't divided by time")
-    spans = [(part_name, part[time].min(), part[time].max()) for part_name, part in parts.items()]
-    pairs = list(itertools.pairwise(spans))
+    pairs = list(itertools.pairwise(spans.items()))
     found = "; ".join(
-        f"{before} ends {_moment(last)}, {after} begins {_moment(first)}"
-        for (before, _, last), (after, first, _) in pairs
+        f"{before} ends {_moment(earlier.last)}, {after} begins {_moment(later.first)}"
+        for (before, earlier), (after, later) in pairs
     )
-    return _check("time_order", name, held=all(a[2] < b[1] for a, b in pairs), found=found)
+    return _check(
+        "time_order", name, held=all(earlier.last < later.first for (_, earlier), (_, later) in pairs), found=found
+    )
 
 
 def _groups_apart(parts: Parts, group: str) -> manifest.Check:
