@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from weighbridge.errors import DataError, RecordError, SettingsError, SetupError
 from weighbridge.manifest import Manifest
-from weighbridge.verification.judgement import TOLERANCE, apart, unlike
+from weighbridge.verification.judgement import TOLERANCE, apart, near_zero, unlike
 from weighbridge.verification.steps import FAILED, PROVED, UNPROVED, Step, UnprovedError, step
 from weighbridge.verification.trust import Trust, read
 from weighbridge.views import verify as view
@@ -202,3 +202,13 @@ def test_the_project_is_found_without_making_its_code_importable(
     monkeypatch.chdir(os.sep)
     with pytest.raises(SetupError, match="not a git repository"):
         view.place()
+
+
+@pytest.mark.parametrize("unit", [1e-8, 1.0, 1e6])
+def test_forged_metrics_are_told_from_rounded_ones_in_any_unit(unit: float) -> None:
+    near = near_zero(np.array([-1.0, 1.0]) * unit, "regression")
+    measured = {"root_mean_squared_error": 0.5 * unit, "mean_squared_error": 0.25 * unit**2, "r2": 0.75}
+    rounded = {name: value * (1 + 1e-9) for name, value in measured.items()}
+    forged = {name: value * 1.01 for name, value in measured.items()}
+    assert list(unlike("metrics", measured, rounded, near)) == []
+    assert len(list(unlike("metrics", forged, measured, near))) == len(measured)

@@ -7,7 +7,7 @@ import dataclasses
 import datetime as dt
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, cast, get_args, get_type_hints
 
 import msgspec
@@ -316,7 +316,7 @@ def metrics(subject: Subject, files: Contents) -> str:
     both = [(rows.p, wanted.threshold), *others]
     measured, *_ = rows.measure([one for one, _ in both], [limit for _, limit in both])
     known = {name: value for name, value in found.metrics.items() if name not in own}
-    problems = list(unlike("metrics", known, rows.intervals(measured)))
+    problems = list(unlike("metrics", known, rows.intervals(measured), near_zero(rows.y, found.task)))
     problems += list(unlike("rows", found.rows, len(frame)))
     problems += list(unlike("test_sha256", found.test_sha256, subject.manifest.data.splits["test"].sha256))
     if problems:  # whatever engine measured them: the rows are the same, and a metric is what its name says
@@ -371,24 +371,39 @@ def _require_last(subject: Subject) -> None:
         )
 
 
-def unlike(name: str, recorded: Any, found: Any) -> Iterator[str]:
-    """Yield where two values differ, numbers by more than the tolerance; words for people are left out."""
-    one, other = msgspec.to_builtins(recorded), msgspec.to_builtins(found)
+def unlike(name: str, recorded: Any, found: Any, near: Mapping[str, float] | None = None) -> Iterator[str]:
+    """Yield where two values differ, numbers by more than the tolerance; words for people are left out.
+
+    Numbers near 0 may differ by :data:`TOLERANCE`, and those below a key of *near* by what is said there.
+    """
+    yield from _unlike(name, msgspec.to_builtins(recorded), msgspec.to_builtins(found), near or {}, TOLERANCE)
+
+
+def _unlike(name: str, one: Any, other: Any, near: Mapping[str, float], small: float) -> Iterator[str]:
     if isinstance(one, dict) and isinstance(other, dict):
         for key in dict.fromkeys([*one, *other]):
             if key not in _WORDS:
-                yield from unlike(f"{name}.{key}", one.get(key), other.get(key))
+                yield from _unlike(f"{name}.{key}", one.get(key), other.get(key), near, near.get(key, small))
     elif isinstance(one, list | tuple) and isinstance(other, list | tuple) and len(one) == len(other):
         for i, (left, right) in enumerate(zip(one, other, strict=True)):
-            yield from unlike(f"{name}[{i}]", left, right)
-    elif not _alike(one, other):
+            yield from _unlike(f"{name}[{i}]", left, right, near, small)
+    elif not _alike(one, other, small):
         yield f"{name}: found {other!r}, on record {one!r}"
 
 
-def _alike(one: Any, other: Any) -> bool:
+def _alike(one: Any, other: Any, small: float) -> bool:
     if isinstance(one, float) and isinstance(other, float | int):
-        return math.isclose(one, other, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
+        return math.isclose(one, other, rel_tol=TOLERANCE, abs_tol=small)
     return bool(one == other)
+
+
+def near_zero(target: "Floats", task: str) -> dict[str, float]:
+    """Return by how much a metric in the unit of the *target* [n] may differ near 0; others have no unit."""
+    if task != "regression":
+        return {}
+    unit = min(1.0, float(target.std()))
+    in_unit = dict.fromkeys(("mean_absolute_error", "root_mean_squared_error", "bias"), TOLERANCE * unit)
+    return in_unit | {"mean_squared_error": TOLERANCE * unit**2}
 
 
 def listed(what: str, problems: list[str]) -> str:

@@ -21,7 +21,7 @@ from weighbridge.tasks import ReleaseTask, plain
 from weighbridge.verification import contents
 from weighbridge.verification.commits import ledger_of_commit, records_of, task_of
 from weighbridge.verification.contents import Contents
-from weighbridge.verification.judgement import LAST_RELEASE, listed, packaged_of, unlike
+from weighbridge.verification.judgement import LAST_RELEASE, listed, near_zero, packaged_of, unlike
 from weighbridge.verification.steps import UnprovedError
 from weighbridge.verification.subject import Subject
 
@@ -224,7 +224,8 @@ def _of_rows(subject: Subject, files: Contents) -> Iterator[str]:
     yield from unlike("groups", found.groups, rows.count_groups())
     yield from unlike("calibration", found.calibration, weighing.calibration(rows))
     again = [part for column in wanted.slices for part in measuring.slices(rows, column, test[column])]
-    yield from unlike("slices", found.slices, again)
+    near = near_zero(rows.y, found.task)
+    yield from unlike("slices", found.slices, again, near)
     if found.comparison and found.comparison.comparable:
         if seen.old is None:
             yield "baseline: the predictions hold none of the last release"
@@ -233,4 +234,4 @@ def _of_rows(subject: Subject, files: Contents) -> Iterator[str]:
         threshold = wanted.threshold if comparison.threshold is None else comparison.threshold
         new, old = rows.measure([rows.p, other], [wanted.threshold, threshold])
         for field, value in weighing.changes(rows, (new, old), other, threshold).items():
-            yield from unlike(f"comparison.{field}", getattr(comparison, field), value)
+            yield from unlike(f"comparison.{field}", getattr(comparison, field), value, near)
