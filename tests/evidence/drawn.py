@@ -1,11 +1,17 @@
 """What a drawn figure says, and whether all of it can be read."""
 
+import csv
 import itertools
+from pathlib import Path
 from typing import Any
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+
+from weighbridge import paths
+from weighbridge.evidence import pictures
+from weighbridge.evidence.scene import Scene
 
 
 def words(figure: Figure) -> list[tuple[str, Any]]:
@@ -42,3 +48,18 @@ def assert_readable(figure: Figure) -> None:
     for (one, a), (other, b) in itertools.combinations(found, 2):
         apart = a.x1 <= b.x0 + 1 or b.x1 <= a.x0 + 1 or a.y1 <= b.y0 + 2 or b.y1 <= a.y0 + 2
         assert apart, f"{one!r} covers {other!r}"
+
+
+def assert_all_drawn(found: Scene, folder: Path, task: str) -> None:
+    """All pictures of the task are drawn into *folder*, and the tables behind them are there."""
+    drawn = pictures.draw_all(
+        folder, packaged=found.packaged, weighing=found.weighing, plots=found.plots, verdict=found.verdict
+    )
+    assert tuple(path.stem for path in drawn) == paths.figure_names(task)
+    assert {f"{name}.csv" for name in paths.plot_names(task)} <= {path.name for path in found.plots.iterdir()}
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    """Return a table's rows."""
+    with path.open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))

@@ -1,17 +1,16 @@
-import csv
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from classes_sample import SPECIES, class_scores, scene
-from drawn import assert_readable, said
+from drawn import assert_all_drawn, assert_readable, said, table
 from flights_sample import make_weighing
 from matplotlib.figure import Figure
 
 from weighbridge import paths
 from weighbridge.errors import DataError
-from weighbridge.evidence import class_pictures, class_tables, page, pictures
+from weighbridge.evidence import class_pictures, class_tables, page
 from weighbridge.evidence.predictions import Predicted
 from weighbridge.evidence.scene import Scene
 
@@ -51,11 +50,6 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Scene]:
     return {kind: make(tmp_path_factory.mktemp(kind)) for kind, make in SCENES.items()}
 
 
-def table(path: Path) -> list[dict[str, str]]:
-    with path.open(encoding="utf-8", newline="") as stream:
-        return list(csv.DictReader(stream))
-
-
 @pytest.mark.parametrize("kind", SCENES)
 @pytest.mark.parametrize("paint", PAINTERS, ids=lambda painter: painter.__name__)
 def test_no_word_of_classes_leaves_the_page_and_none_covers_another(
@@ -66,13 +60,8 @@ def test_no_word_of_classes_leaves_the_page_and_none_covers_another(
 
 
 def test_the_pictures_of_several_classes_are_drawn(scenes: dict[str, Scene], tmp_path: Path) -> None:
-    found = scenes["usual"]
-    drawn = pictures.draw_all(
-        tmp_path, packaged=found.packaged, weighing=found.weighing, plots=found.plots, verdict=found.verdict
-    )
-    assert tuple(path.stem for path in drawn) == paths.figure_names("multiclass")
+    assert_all_drawn(scenes["usual"], tmp_path, "multiclass")
     assert "precision_recall" not in paths.figure_names("multiclass")
-    assert {f"{name}.csv" for name in paths.plot_names("multiclass")} <= {path.name for path in found.plots.iterdir()}
 
 
 def test_the_matrix_has_every_count_and_what_the_last_release_found(scenes: dict[str, Scene]) -> None:

@@ -1,16 +1,14 @@
-import csv
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from classes_sample import number_scores, scene
-from drawn import assert_readable, said
+from drawn import assert_all_drawn, assert_readable, said, table
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
-from weighbridge import paths
 from weighbridge.errors import DataError
 from weighbridge.evidence import forest_pictures, number_pictures, number_tables, page, pictures
 from weighbridge.evidence.predictions import Predicted
@@ -47,11 +45,6 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Scene]:
     return {kind: make(tmp_path_factory.mktemp(kind)) for kind, make in SCENES.items()}
 
 
-def table(path: Path) -> list[dict[str, str]]:
-    with path.open(encoding="utf-8", newline="") as stream:
-        return list(csv.DictReader(stream))
-
-
 @pytest.mark.parametrize("kind", SCENES)
 @pytest.mark.parametrize("paint", PAINTERS, ids=lambda painter: painter.__name__)
 def test_no_word_of_numbers_leaves_the_page_and_none_covers_another(
@@ -62,12 +55,7 @@ def test_no_word_of_numbers_leaves_the_page_and_none_covers_another(
 
 
 def test_the_pictures_of_a_regression_are_drawn(scenes: dict[str, Scene], tmp_path: Path) -> None:
-    found = scenes["usual"]
-    drawn = pictures.draw_all(
-        tmp_path, packaged=found.packaged, weighing=found.weighing, plots=found.plots, verdict=found.verdict
-    )
-    assert tuple(path.stem for path in drawn) == paths.figure_names("regression")
-    assert {f"{name}.csv" for name in paths.plot_names("regression")} <= {path.name for path in found.plots.iterdir()}
+    assert_all_drawn(scenes["usual"], tmp_path, "regression")
 
 
 def test_titles_and_axes_tell_target_and_unit(scenes: dict[str, Scene]) -> None:
