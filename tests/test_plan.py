@@ -102,9 +102,23 @@ def test_null_is_a_value_among_parameters(load: Load) -> None:
     assert params["max_iter"] is None
 
 
-def test_null_for_what_is_not_there_is_refused(load: Load) -> None:
-    with pytest.raises(SettingsError, match=r"candidates\.netwrk"):
-        load({"candidates": {"netwrk": None}})
+@pytest.mark.parametrize(
+    ("overlay", "words"),
+    [
+        ({"candidates": {"netwrk": None}}, "candidates.netwrk: no candidate 'netwrk' to take out; did you mean 'netw"),
+        ({"candidates": {"x": None}}, "no candidate 'x' to take out; expected one of boosting, logistic, network"),
+        (
+            {"gates": {"smal_enough": None}},
+            "gates.smal_enough: no gate 'smal_enough' to take out; did you mean 'small_",
+        ),
+        ({"search": {"boosting": None}}, "search.boosting: no search 'boosting' to take out; expected one of (none)"),
+    ],
+    ids=["candidate", "unlike any", "gate", "search"],
+)
+def test_taking_out_what_is_not_there_is_refused(overlay: dict[str, Any], words: str, load: Load) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load(overlay)
+    assert words in str(caught.value)
 
 
 @pytest.mark.parametrize(

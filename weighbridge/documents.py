@@ -217,7 +217,7 @@ def _problems(value: Any, kind: Any, path: Path_, document: Document) -> Iterato
     elif isinstance(value, dict) and (tags := _tags(kind)):
         field, known = tags
         found = value.get(field)
-        hint = _nearest(found, known) if isinstance(found, str) else f"expected one of {', '.join(known)}"
+        hint = nearest(found, known) if isinstance(found, str) else f"expected one of {', '.join(known)}"
         said = "missing" if found is None else f"found {found!r}"
         yield f"{document.where((*path, field))}: {said}; {hint}"
     else:
@@ -232,9 +232,10 @@ def _tags(kind: Any) -> tuple[str, list[str]] | None:
     return (tagged[0].tag_field, [str(config.tag) for config in tagged]) if tagged else None
 
 
-def _nearest(found: str, known: Collection[str]) -> str:
+def nearest(found: str, known: Collection[str]) -> str:
+    """Return which of the *known* names was meant, or what they are."""
     near = difflib.get_close_matches(found, known, n=1, cutoff=0.5)
-    return f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(sorted(known))}"
+    return f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(sorted(known)) or '(none)'}"
 
 
 def _record_problems(
@@ -243,7 +244,7 @@ def _record_problems(
     fields = {field.encode_name: field for field in msgspec.structs.fields(shape)}
     for key in value:
         if key not in fields and key != shape.__struct_config__.tag_field:
-            yield f"{document.where((*path, key))}: unknown key; {_nearest(key, fields)}"
+            yield f"{document.where((*path, key))}: unknown key; {nearest(key, fields)}"
     for name, field in fields.items():
         if name in value:
             yield from _problems(value[name], field.type, (*path, name), document)
@@ -275,7 +276,7 @@ def _leaf(value: Any, kind: Any, path: Path_, document: Document) -> Iterator[st
         text = str(problem).split(" - at ")[0].replace("`", "'")
         shown = "a mapping" if isinstance(value, dict) else "a list" if isinstance(value, list) else repr(value)
         choices = typing.get_args(kind) if typing.get_origin(kind) is Literal else ()
-        hint = f"; {_nearest(value, choices)}" if choices and isinstance(value, str) else ""
+        hint = f"; {nearest(value, choices)}" if choices and isinstance(value, str) else ""
         yield f"{document.where(path)}: found {shown[:80]}: {text[0].lower()}{text[1:]}{hint}"
 
 

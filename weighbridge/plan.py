@@ -26,6 +26,9 @@ _KIND = ("by", "kind", "method")
 _OF_KINDS = frozenset({"data", "gates", "search"})
 """Below these are such records; elsewhere, as in ``params``, such a key means something else."""
 
+_NAMED = {"candidates": "candidate", "gates": "gate", "search": "search"}
+"""What people name, by the key that it stands below; an overlay may take it out."""
+
 _TRUTH = {"true": True, "false": False}
 _WRITTEN = frozenset({"approvals", "data", "logs", "models", "results", "runs"})
 _STAGES_TOLD = ("fetch", "preprocess", "package", "weigh", "judge", "release")  # besides those of a candidate
@@ -128,9 +131,23 @@ def _shown_from(root: Path, document: documents.Document) -> documents.Document:
 def _merged(document: documents.Document, overlay: Mapping[str, Any]) -> documents.Document:
     if not overlay:
         return document
+    _refuse_absent(document, overlay)
     lines = {path: line for path, line in document.lines.items() if path}
     value = _merge(document.value or {}, overlay, (), lines)
     return msgspec.structs.replace(document, source=f"{document.source} with overlay", value=value, lines=lines)
+
+
+def _refuse_absent(document: documents.Document, overlay: Mapping[str, Any]) -> None:
+    """Refuse to take out what isn't there: most likely, its name is misspelt."""
+    for key, what in _NAMED.items():
+        known, named = ((each.get(key) if isinstance(each, Mapping) else None) for each in (document.value, overlay))
+        there = known if isinstance(known, dict) else {}
+        for name, item in named.items() if isinstance(named, Mapping) else ():
+            if item is None and name not in there:
+                hint = documents.nearest(str(name), there)
+                raise SettingsError(
+                    f"{document.source} with overlay: {key}.{name}: no {what} {name!r} to take out; {hint}"
+                )
 
 
 def _merge(base: Any, over: Any, path: tuple[str, ...], lines: dict[Any, int]) -> Any:
