@@ -207,7 +207,7 @@ def test_the_order_of_inputs_is_no_change(last: Manifest, packaged: manifest.Pac
         (lambda o: (replace(o[0], name="decision"), o[1]), "output label renamed to decision"),
         (lambda o: (replace(o[0], type="string"), o[1]), "output label: type int64 became string"),
         (lambda o: (replace(o[0], labels=("on time", "late")), o[1]),
-         "output label: labels ['punctual', 'late'] became ['on time', 'late']"),
+         "output label: classes added: on time; gone: punctual"),
     ],
 )  # fmt: skip
 def test_outputs_that_break_callers_are_major(
@@ -221,18 +221,29 @@ def test_other_labels_or_another_target_are_major(last: Manifest, packaged: mani
     data = replace(last.data, labels=("late", "punctual"), target="late30")
     found = derive(last, replace(last, data=data), packaged)
     assert found.bump == "major"
-    assert found.reasons == ("target late became late30; labels ['punctual', 'late'] became ['late', 'punctual']",)
+    assert found.reasons == ("target late became late30; classes in another order",)
 
 
-def test_of_many_labels_those_that_came_or_went_are_named(last: Manifest, packaged: manifest.Packaged) -> None:
+def test_other_labels_are_told_once_and_in_words(last: Manifest, packaged: manifest.Packaged) -> None:
+    def labelled(*labels: str) -> Manifest:
+        label = replace(last.interface.outputs[0], labels=labels)
+        changed = with_outputs(last, label, *last.interface.outputs[1:])
+        return replace(changed, data=replace(changed.data, labels=labels))
+
+    found = derive(labelled("a", "b", "c"), labelled("d", "c", "b"), packaged)
+    assert found.reasons == ("classes added: d; gone: a; in another order",)
+
+
+def test_labels_that_came_or_went_are_named(last: Manifest, packaged: manifest.Packaged) -> None:
     letters = tuple("abcdefghijklmnopqrstuvwxyz")
 
     def told(labels: tuple[str, ...]) -> tuple[str, ...]:
         before, now = (replace(last, data=replace(last.data, labels=each)) for each in (letters, labels))
         return derive(before, now, packaged).reasons
 
-    assert told((*letters[1:], "ä", "ö")) == ("labels added: ä, ö; labels gone: a",)
-    assert told(letters[::-1]) == ("labels in another order",)
+    assert told((*letters[1:], "ä", "ö")) == ("classes added: ä, ö; gone: a",)
+    assert told(letters[::-1]) == ("classes in another order",)
+    assert told(())[0].endswith(", s, t and 6 more")
 
 
 def test_another_task_and_another_unit_are_major(last: Manifest, packaged: manifest.Packaged) -> None:

@@ -39,8 +39,11 @@ def _other_input(before: Input, after: Input) -> Iterator[str]:
         yield f"input {name} became required"
 
 
-def broken_outputs(old: Interface, new: Interface) -> Iterator[str]:
-    """Yield how what callers read is gone or something else; one of the same type, labels and meaning was renamed."""
+def broken_outputs(old: Interface, new: Interface, old_data: DataSection, new_data: DataSection) -> Iterator[str]:
+    """Yield how what callers read is gone or something else; one of the same type, labels and meaning was renamed.
+
+    Labels that changed as those of the data did are left to these, so that nobody reads it twice.
+    """
     before, after = _by_name(old.outputs), _by_name(new.outputs)
     renamed = _renamed(before, after, _output_like, _output_like)
     yield from (f"output {name} renamed to {renamed[name]}" for name in before if name in renamed)
@@ -48,19 +51,26 @@ def broken_outputs(old: Interface, new: Interface) -> Iterator[str]:
     for name in (name for name in before if name in after):
         if before[name].type != after[name].type:
             yield f"output {name}: type {before[name].type} became {after[name].type}"
-        if before[name].labels != after[name].labels:
-            yield f"output {name}: {labels_changed(before[name].labels, after[name].labels)}"
+        labels = before[name].labels, after[name].labels
+        if labels[0] != labels[1]:
+            if labels != (old_data.labels, new_data.labels):
+                yield f"output {name}: {labels_changed(*labels)}"
         elif before[name].shape != after[name].shape:
             yield f"output {name}: shape {_shaped(before[name])} became {_shaped(after[name])}"
 
 
 def labels_changed(before: Sequence[str], after: Sequence[str]) -> str:
-    """Return, in words, what became of the labels: all of them where they are few, else those that came or went."""
-    if len(before) + len(after) <= _FEW:
-        return f"labels {list(before)} became {list(after)}"
+    """Return, in words, which labels came or went, and whether those that stayed changed places."""
     added, gone = ([label for label in one if label not in other] for one, other in ((after, before), (before, after)))
-    said = [f"labels {what}: {', '.join(found)}" for what, found in (("added", added), ("gone", gone)) if found]
-    return "; ".join(said) or "labels in another order"
+    said = [f"{what}: {_listed(found)}" for what, found in (("added", added), ("gone", gone)) if found]
+    if [label for label in before if label in after] != [label for label in after if label in before]:
+        said.append("in another order")
+    return f"classes {'; '.join(said)}"
+
+
+def _listed(labels: Sequence[str]) -> str:
+    more = f" and {len(labels) - _FEW} more" if len(labels) > _FEW else ""
+    return ", ".join(labels[:_FEW]) + more
 
 
 def _shaped(part: Input | Output) -> str:

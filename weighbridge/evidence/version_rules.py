@@ -57,7 +57,7 @@ def _inputs_broken(previous: Manifest, proposal: Proposal) -> str | None:
 
 
 def _outputs_broken(previous: Manifest, proposal: Proposal) -> str | None:
-    return _joined(broken_outputs(previous.interface, proposal.packaged.interface))
+    return _joined(broken_outputs(previous.interface, proposal.packaged.interface, previous.data, proposal.data))
 
 
 def _labels_changed(previous: Manifest, proposal: Proposal) -> str | None:
