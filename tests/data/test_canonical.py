@@ -255,7 +255,13 @@ class TestRefused:
                 {"y": ["red", "pink", "mauve"] * 2},
                 "target 'y': found 'pink', 'mauve' in 4 of 6 rows, expected 0 or 'red',",
             ),
-            ({"y": ["red", 1] * 3}, "target 'y': found object (mixed-integer"),
+            ({"y": ["red", 1] * 3}, "target 'y': found object (mixed-integer, e.g. 'red', 1), expected 0 or 'red'"),
+            ({"number": [1, "a"] * 3}, "feature 'number': found object (mixed-integer, e.g. 'a'), expected numbers"),
+            ({"text": ["a", 1.5] * 3}, "feature 'text': found object (mixed, e.g. 1.5), expected text"),
+            (
+                {"when": [dt.date(2026, 1, 1), 7] * 3},
+                "feature 'when': found object (mixed-integer, e.g. 7), expected times",
+            ),
             ({"y": [0, 3] * 3}, "target 'y': found 3 in 3 of 6 rows, expected 0 or 'red', 1 or 'green', 2 or 'blue'"),
         ],
         ids=lambda value: value[:20] if isinstance(value, str) else "",
@@ -288,11 +294,21 @@ class TestRefused:
             ([1.0] * 5 + [np.inf], "infinite in 1 of 6 rows, first in the row of id 'r5'"),
             ([True] * COUNT, "found bool (boolean, e.g. True), expected numbers; name its labels in the schema"),
             (["a"] * COUNT, "expected numbers; name its labels in the schema"),
+            ([1, 2, 3, 4, 5, "a"], "found object (mixed-integer, e.g. 'a'), expected numbers"),
+            (
+                [1.0, None, -1e300, 3.0, 4.0, 2e300],
+                "target 'y': found -1e+300 in the row of id 'r2', expected at most 1e+30, for predictions are float32;",
+            ),
         ],
-        ids=["infinite", "boolean", "text"],
+        ids=["infinite", "boolean", "text", "mixed", "huge"],
     )
     def test_a_number_to_predict_that_is_none(self, values: list[Any], message: str) -> None:
         assert message in refused(table(y=values), NUMBERS)
+
+    def test_an_id_that_is_the_index_with_how_to_make_it_a_column(self) -> None:
+        assert "id 'id': no such column; the frame's index has this name: make it a column with reset_index()" in (
+            refused(table().set_index("id"))
+        )
 
     def test_what_is_no_table(self) -> None:
         assert "found builtins.dict, expected a pandas.DataFrame or a pyarrow.Table" in refused({"id": [1]})

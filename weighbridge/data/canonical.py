@@ -23,6 +23,7 @@ _GREATEST_INT8 = 127
 _LABELS_TOLD = 10
 _BINARY = 2
 _NO_CLASS = -1
+_GREATEST_TARGET = 1e30  # predictions are float32, which ends at 3.4e38, and a model may be off by a few times
 
 
 def canonical(
@@ -53,8 +54,9 @@ def canonical(
     if not isinstance(loaded, pd.DataFrame | pa.Table | pa.RecordBatch):
         type_ = f"{type(loaded).__module__}.{type(loaded).__qualname__}"
         raise problems.refusal([f"found {type_}, expected a pandas.DataFrame or a pyarrow.Table"])
-    names = list(loaded.columns if isinstance(loaded, pd.DataFrame) else loaded.schema.names)
-    readers = [reader for reader in _readers(schema, extra, repeats=repeats) if _is_there(reader, names, found)]
+    named = isinstance(loaded, pd.DataFrame)
+    names, index = (list(loaded.columns), list(loaded.index.names)) if named else (list(loaded.schema.names), [])
+    readers = [reader for reader in _readers(schema, extra, repeats=repeats) if _is_there(reader, names, index, found)]
     frame = _frame(loaded, [reader.name for reader in readers])
     taken: dict[str, pd.Series] = {}
     for reader in readers:  # of which the id's is the first
@@ -134,13 +136,15 @@ def _feature(column: Column) -> _Read:
     return {"number": _number, "string": _string, "boolean": _boolean, "time": _days}[column.type]
 
 
-def _is_there(reader: _Reader, names: list[Any], found: list[str]) -> bool:
+def _is_there(reader: _Reader, names: list[Any], index: list[Any], found: list[str]) -> bool:
     count = names.count(reader.name)
     if count > 1:
         found.append(f"{reader.role} {reader.name!r}: {count} columns of this name; keep one")
     elif not count:
         near = difflib.get_close_matches(reader.name, map(str, names), n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
+        if reader.name in index:
+            hint = "; the frame's index has this name: make it a column with reset_index()"
         found.append(f"{reader.role} {reader.name!r}: no such column{hint}")
     return count == 1
 
@@ -175,7 +179,7 @@ def _id(loaded: _Loaded) -> pd.Series:
 def _time(loaded: _Loaded) -> pd.Series:
     times = loaded.series
     if not columns.is_time(times):
-        loaded.say(f"found {kind(times)}, expected times; convert with pandas.to_datetime")
+        loaded.say(f"found {kind(times, columns.is_time)}, expected times; convert with pandas.to_datetime")
         return times
     gaps = times.isna().to_numpy()
     if gaps.any():
@@ -185,7 +189,7 @@ def _time(loaded: _Loaded) -> pd.Series:
 
 def _number(loaded: _Loaded) -> pd.Series:
     if not columns.is_number(loaded.series):
-        loaded.say(f"found {kind(loaded.series)}, expected numbers")
+        loaded.say(f"found {kind(loaded.series, columns.is_number)}, expected numbers")
         return loaded.series
     numbers = columns.numbers(loaded.series)
     infinite = np.isinf(numbers.to_numpy())
@@ -198,7 +202,7 @@ def _number(loaded: _Loaded) -> pd.Series:
 
 def _boolean(loaded: _Loaded) -> pd.Series:
     if not columns.is_number(loaded.series):
-        loaded.say(f"found {kind(loaded.series)}, expected true, false or missing")
+        loaded.say(f"found {kind(loaded.series, columns.is_number)}, expected true, false or missing")
         return loaded.series
     numbers = columns.numbers(loaded.series)
     others = numbers[~(numbers.isna() | numbers.isin([0, 1]))]
@@ -212,14 +216,14 @@ def _boolean(loaded: _Loaded) -> pd.Series:
 
 def _days(loaded: _Loaded) -> pd.Series:
     if not columns.is_time(loaded.series):
-        loaded.say(f"found {kind(loaded.series)}, expected times; convert with pandas.to_datetime")
+        loaded.say(f"found {kind(loaded.series, columns.is_time)}, expected times; convert with pandas.to_datetime")
         return loaded.series
     return columns.days(loaded.series)
 
 
 def _string(loaded: _Loaded) -> pd.Series:
     if not columns.is_text(loaded.series):
-        loaded.say(f"found {kind(loaded.series)}, expected text")
+        loaded.say(f"found {kind(loaded.series, columns.is_text)}, expected text")
     return columns.text(loaded.series)
 
 
@@ -346,10 +350,16 @@ def _number_to_predict(loaded: _Loaded) -> pd.Series:
     boolean = pd.api.types.is_bool_dtype(values.dtype)
     if boolean or not columns.is_number(values):
         hint = "; name its labels in the schema to predict classes" if boolean or columns.is_text(values) else ""
-        loaded.say(f"found {kind(values)}, expected numbers{hint}")
+        loaded.say(f"found {kind(values, None if boolean else columns.is_number)}, expected numbers{hint}")
         return values
     numbers = values.to_numpy("float64", na_value=np.nan)
     infinite = np.isinf(numbers)
     if infinite.any():
         loaded.say(f"infinite in {loaded.count(infinite)}, first in {loaded.first(infinite)}")
+    huge = ~infinite & (np.abs(numbers) > _GREATEST_TARGET)
+    if huge.any():
+        loaded.say(
+            f"found {examples(values[huge].head(1))} in {loaded.first(huge)}, expected at most {_GREATEST_TARGET:g}, "
+            f"for predictions are float32; too large in {loaded.count(huge)}: rescale it, to a larger unit or its logarithm"
+        )
     return pd.Series(numbers)

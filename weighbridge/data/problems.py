@@ -1,7 +1,7 @@
 """What can be wrong with a table: every problem as a sentence, so that all are told at once."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import msgspec
 import numpy as np
@@ -160,10 +160,18 @@ def _target_problems(target: pd.Series, schema: Schema, *, first: bool) -> Itera
             )
 
 
-def kind(values: pd.Series) -> str:
-    """Return of what type the values are, with one of them."""
+def kind(values: pd.Series, fits: Callable[[pd.Series], bool] | None = None) -> str:
+    """Return of what type the values are, with one of them, or of several types one of each.
+
+    Args:
+        values: a column.
+        fits: tells whether a column is of the type that was expected; then the one is the first that isn't.
+    """
     present = values.dropna()
-    example = f", e.g. {examples(present.head(1))}" if len(present) else ""
+    each = present[~present.map(type).duplicated()] if present.dtype == object else present.head(1)
+    if fits is not None:
+        each = each[[not fits(pd.Series([value], dtype=each.dtype)) for value in each.tolist()]].head(1)
+    example = f", e.g. {examples(each)}" if len(each) else ""
     return f"{values.dtype} ({pd.api.types.infer_dtype(values, skipna=True)}{example})"
 
 
