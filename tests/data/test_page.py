@@ -39,7 +39,7 @@ def test_features_without_a_value_in_a_part_are_summed_up_as_missing() -> None:
 
 def test_the_page_shows_parts_checks_and_features() -> None:
     text = page()
-    assert "- Version: `" + "f" * 64 + "` (SHA-256; 1 files, 2.0 MB)" in text
+    assert "- Version: `" + "f" * 64 + "` (SHA-256; files: 1, 2.0 MB)" in text
     assert "- Rows: 12 in the parts; 3 of the table had no target and were left out" in text
     assert "| train | 4 | 2 | 2026-01-01 00:00 | 2026-01-02 12:00 | 50.0 % |" in text
     assert "| no group stands in two parts | yes | 0 of 6 groups ('day') in several parts |" in text

@@ -89,7 +89,7 @@ def test_tree_index_references_cache_and_ledger_are_as_before(reproduced: Reprod
 
 
 def test_progress_is_told_while_it_runs(reproduced: Reproduced) -> None:
-    for words in ("raw data: 1 files", "environment: ", "Train logistic, seed 0", " of 17] "):
+    for words in ("raw data: 1 file,", "environment: ", "Train logistic, seed 0", " of 17] "):
         assert words in reproduced.progress
 
 

@@ -232,6 +232,13 @@ def test_golden_samples_are_repeated() -> None:
     assert judge(GoldenGate(), with_weighing(golden=None)).verdict == "inconclusive"
 
 
+def test_parity_speaks_of_decisions_where_there_are_some() -> None:
+    assert judge(ParityGate(max_difference=1e-5), with_weighing()).rule.endswith(
+        "by at most 1e-05 and in at most 0 decisions"
+    )
+    assert judge(ParityGate(max_difference=1e-5), with_weighing(task="regression")).rule.endswith("by at most 1e-05")
+
+
 @pytest.mark.parametrize(
     ("changes", "verdict", "says"),
     [

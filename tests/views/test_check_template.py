@@ -39,7 +39,7 @@ def bound(project: Path) -> Path:
 
 
 def test_a_project_as_the_template_made_it_is_well(bound: Path) -> None:
-    assert told(check_template.engine, bound).startswith("ok: 1 files as the template gave them")
+    assert told(check_template.engine, bound).startswith("ok: 1 file as the template gave them")
     assert told(check_template.template, bound).startswith(f"ok: {bound.parent}/template at ")
     assert told(check_template.rejected, bound) == told(check_template.moved, bound) == ""
 

@@ -52,6 +52,13 @@ def test_text_says_what_matters(project: Path, release: Make, capfd: pytest.Capt
         assert words in text
 
 
+def test_text_names_who_is_author_and_team_once_and_a_file_in_the_singular(project: Path, release: Make) -> None:
+    release("1.0.0")
+    text = show.text(reference.resolve(project, "latest"))
+    assert re.search(r"released +2026-01-31T12:00:00Z by Ada$", text, re.MULTILINE)
+    assert re.search(r"raw +[0-9a-f]+, 1 file$", text, re.MULTILINE)
+
+
 def test_text_of_a_run_has_its_validation_metrics(project: Path, run: Make) -> None:
     text = show.text(reference.resolve(project, run(auc=0.7123)))
     assert re.search(r"roc_auc +0\.7123", text)

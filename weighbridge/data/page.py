@@ -47,7 +47,7 @@ def _about(section: DataSection, changes: Sequence[str]) -> str:
     lines = [
         ("Source", section.source),
         ("Licence", section.licence),
-        ("Version", f"`{section.raw.sha256}` (SHA-256; {len(section.raw.files)} files, {size / 1e6:.1f} MB)"),
+        ("Version", f"`{section.raw.sha256}` (SHA-256; files: {len(section.raw.files)}, {size / 1e6:.1f} MB)"),
         ("Target", f"`{section.target}`: {_target(section)}"),
         (
             "Rows",

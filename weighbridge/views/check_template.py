@@ -12,6 +12,7 @@ from weighbridge.digest import sha256_file
 from weighbridge.errors import RecordError
 from weighbridge.registry import git
 from weighbridge.root import ENGINE
+from weighbridge.views.columns import files
 from weighbridge.views.finding import Finding, listed
 
 RECORD = Path(".weighbridge.json")
@@ -86,7 +87,7 @@ def engine(root: Path) -> Iterator[Finding]:
         )
         yield Finding("warning", "engine", "\n".join(found), mend)
     else:
-        yield Finding("ok", "engine", f"{len(given)} files as the template gave them")
+        yield Finding("ok", "engine", f"{files(len(given))} as the template gave them")
 
 
 def _differs(path: Path, sha256: str) -> bool:

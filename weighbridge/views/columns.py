@@ -61,6 +61,11 @@ def short(digest: str | None) -> str:
     return digest[:12] if digest else "none"
 
 
+def files(count: int) -> str:
+    """Return a number of files in words."""
+    return f"{count} file" if count == 1 else f"{count} files"
+
+
 def thousands(count: int) -> str:
     """Return a count such as ``166,158``."""
     return f"{count:,}"

@@ -23,7 +23,7 @@ from weighbridge.manifest import Manifest
 from weighbridge.registry import checkouts, content, releases
 from weighbridge.root import engine
 from weighbridge.views import pipeline, reference
-from weighbridge.views.columns import short, words
+from weighbridge.views.columns import files, short, words
 
 Say = Callable[[str], None]
 
@@ -109,7 +109,7 @@ def _lay_out(root: Path, folder: Path, recorded: Manifest, say: Say) -> Path:
         content.materialise(place, pointers[0], place / paths.RAW)
         raw = recorded.data.raw
         checkouts.require(place / paths.RAW, checkouts.digests(raw.files), whole=True, source="the manifest")
-        say(f"raw data: {len(raw.files)} files, each with the recorded SHA-256")
+        say(f"raw data: {files(len(raw.files))}, each with the recorded SHA-256")
     else:
         say("raw data: neither in DVC's cache nor on its remote; the project's own fetch has to bring it")
     return place

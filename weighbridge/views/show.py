@@ -12,7 +12,7 @@ from weighbridge.errors import RecordError, SettingsError, SetupError
 from weighbridge.evidence import wording
 from weighbridge.manifest import DataSection, Input, Manifest, Output, RunRecord, Split, Training
 from weighbridge.views import reference
-from weighbridge.views.columns import aligned, number, printable, short, thousands, words
+from weighbridge.views.columns import aligned, files, number, printable, short, thousands, words
 
 Format = Literal["text", "yaml", "json", "proto"]
 Rows = list[tuple[str, ...]]
@@ -101,7 +101,7 @@ def _manifest(m: Manifest) -> Iterator[tuple[str, Rows]]:
         [
             ("what", info.description),
             ("project", info.project),
-            ("released", f"{info.created} by {info.author} ({info.team})"),
+            ("released", f"{info.created} by {info.author}" + (f" ({info.team})" if info.team != info.author else "")),
             ("version", f"{info.version}: {m.lineage.bump}, {'; '.join(m.lineage.reasons)}"),
             ("before it", m.lineage.previous or "none: the first release"),
             ("run", info.run),
@@ -189,7 +189,7 @@ def _data(m: Manifest) -> Rows:
     failed = [check.name for check in data.checks if not check.passed]
     return [
         ("source", f"{data.source} ({data.licence})"),
-        ("raw", f"{short(data.raw.sha256)}, {len(data.raw.files)} files"),
+        ("raw", f"{short(data.raw.sha256)}, {files(len(data.raw.files))}"),
         ("rows", f"{thousands(data.rows)}; {thousands(data.dropped_rows)} dropped"),
         ("split", data.split_rule),
         ("target", _target(data)),

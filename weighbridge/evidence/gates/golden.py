@@ -21,9 +21,9 @@ def judge_golden(name: str, gate: settings.GoldenGate, evidence: Evidence) -> Ga
 def judge_parity(name: str, gate: settings.ParityGate, evidence: Evidence) -> GateResult:
     """Return whether ``model.onnx`` agrees with the native model."""
     parity = evidence.packaged.parity
-    rule = (
-        f"model.onnx differs from the native model by at most {gate.max_difference:g} "
-        f"and in at most {gate.max_changed_decisions} decisions"
+    decisions = f" and in at most {gate.max_changed_decisions} decisions"
+    rule = f"model.onnx differs from the native model by at most {gate.max_difference:g}" + (
+        "" if evidence.weighing.task == "regression" else decisions
     )
     found = limited(name, "parity", rule, parity.largest_difference, gate.max_difference, rows=parity.rows)
     if parity.rows < 1:
