@@ -360,6 +360,6 @@ def _number_to_predict(loaded: _Loaded) -> pd.Series:
     if huge.any():
         loaded.say(
             f"found {examples(values[huge].head(1))} in {loaded.first(huge)}, expected at most {_GREATEST_TARGET:g}, "
-            f"for predictions are float32; too large in {loaded.count(huge)}: rescale it, to a larger unit or its logarithm"
+            f"for predictions are float32; too large in {loaded.count(huge)}: rescale it, or take logarithms"
         )
     return pd.Series(numbers)
