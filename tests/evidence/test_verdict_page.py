@@ -128,6 +128,14 @@ def test_every_kind_that_stands_in_the_way_says_what_to_do(kind: str, verdict: s
     assert advice(gate("a", kind, verdict, ""))
 
 
+@pytest.mark.parametrize("kind", ["change", "slices", "churn", "budget"])
+def test_what_to_do_where_the_last_release_predicts_something_else(kind: str) -> None:
+    reason = "m@v1.0.0 can't be compared with: it predicts in k€, this in €"
+    said = advice(msgspec.structs.replace(gate("not_worse", kind, "inconclusive", ""), reason=reason))
+    for words in ("Leave the gate out", "inconclusive: approve", "weighbridge approve", "than the author"):
+        assert words in said
+
+
 @pytest.mark.parametrize("verdict", QUIET)
 def test_what_does_not_stand_in_the_way_needs_no_advice(verdict: str) -> None:
     assert advice(gate("a", "absolute", verdict, "")) == ""

@@ -1,5 +1,6 @@
 """What to do about a gate that stands in the way: one sentence or two, by its kind and its verdict."""
 
+from weighbridge.evidence.wording import UNLIKE
 from weighbridge.manifest import GateResult
 
 QUIET = ("pass", "not applicable", "at release")
@@ -40,6 +41,12 @@ _UNDECIDED = {
     "approval": "Let another person run weighbridge approve.",
 }
 _WIDER = "A wider margin settles it as well, where the use allows it, and asks for an approval."
+_OF_OTHERS = (
+    "The last release predicts something else, which no number of rows changes. Leave the gate out for this release, by "
+    "null under its name in an overlay, or give it inconclusive: approve. Either way a person "
+    "has to run weighbridge approve, where the approval gate asks for it another one than the author. The next release "
+    "compares again."
+)
 _OUT_OF_REACH = "No number of rows would settle it as it looks: it takes another model, or another limit."
 
 
@@ -55,6 +62,8 @@ def advice(result: GateResult) -> str:
     if result.verdict != "inconclusive":
         by_rule = (words for beginning, words in _FAILED_RULES.items() if result.rule.startswith(beginning))
         return next(by_rule, _FAILED.get(result.kind, ""))
+    if UNLIKE in result.reason:
+        return _OF_OTHERS
     if result.kind in _UNDECIDED:
         return _UNDECIDED[result.kind]
     if result.low is None or result.high is None:

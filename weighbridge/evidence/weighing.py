@@ -19,6 +19,7 @@ from weighbridge.evidence.catalogue import require
 from weighbridge.evidence.measuring import HeldOut, slices
 from weighbridge.evidence.metrics import Floats
 from weighbridge.evidence.rows import decided
+from weighbridge.evidence.wording import UNLIKE
 
 
 class Baseline(NamedTuple):
@@ -154,7 +155,7 @@ def _baseline_predictions(
         return None, ""
     tag, onnx = baseline.release, baseline.onnx
     if baseline.unlike:
-        return None, f"{tag} can't be compared with: {baseline.unlike}"
+        return None, f"{tag} {UNLIKE}: {baseline.unlike}"
     if onnx is None:
         return None, (
             f"the bundle of {tag} isn't at hand: neither DVC's cache nor its remote has it. `dvc push` it where it was "

@@ -2,6 +2,8 @@
 
 from weighbridge.manifest import GatePart, GateResult, Interval
 
+UNLIKE = "can't be compared with"
+"""Said of a last release that predicts something else, so that no rows would make the two comparable."""
 _SMALL, _LARGE, _HUGE = 10, 1e4, 1e12  # from where four decimals, four figures and all figures are too many
 
 
