@@ -29,7 +29,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 
 # Files of tests in parallel: each worker makes its own small project to copy from.
 test: lint
-	pytest -n auto --maxprocesses 4 --dist loadfile
+	pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 lint: $(INSTALLED)
 	ruff check .

@@ -1,5 +1,6 @@
 """A small project that all may copy: fresh, or with a finished run of the whole pipeline."""
 
+import collections
 import fcntl
 import os
 import shutil
@@ -25,6 +26,12 @@ hypothesis.settings.register_profile(
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("house")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take long, so that no worker is left with one when the others are done."""
+    slow = collections.Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: -slow[item.path])
 
 
 def _once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], Project]) -> Project:
