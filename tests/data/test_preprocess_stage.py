@@ -65,6 +65,20 @@ class TestRecorded:
         }
         assert read_record(tmp_path / paths.PROFILE, DataSection) == found
 
+    def test_groups_in_several_parts_are_warned_of_before_anything_is_trained(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        said = (
+            "1 of 1 groups ('day') in several parts: the gate on data, where it asks for groups_apart, will refuse the "
+            "release; split by group"
+        )
+        run(tmp_path, table(day="d"))
+        assert f"warning: {said}" in capsys.readouterr().out
+        assert f"**Warning**: {said}" in page(tmp_path)
+        run(tmp_path, table())
+        assert "warning" not in capsys.readouterr().out
+        assert "Warning" not in page(tmp_path)
+
     def test_columns_are_the_same_whichever_way_rows_come(self, tmp_path: Path) -> None:
         rows = table(s=["a", "b", "c"] * 2 + [None] * 6, x=[*range(11), None])
         sections = [run(tmp_path, way) for way in (rows, iter([rows[:4], rows[4:]]))]

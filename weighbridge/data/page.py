@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Iterator, Sequence
 
+from weighbridge.data.profile import warnings
 from weighbridge.data.values import Seen, Summary
 from weighbridge.manifest import DataSection, Feature, Split
 
@@ -30,6 +31,7 @@ def markdown(section: DataSection, seen: Seen, changes: Sequence[str] = ()) -> s
         _table(("part", "rows", "groups", "first (UTC)", "last (UTC)", _target_head(section)), _part_rows(section)),
         "## Checks",
         _table(("check", "held", "found"), _check_rows(section)),
+        *(f"**Warning**: {_cell(warning)}." for warning in warnings(section)),
         "## Features",
         "Known: hours before the prediction from which the value is there. Missing: share of the training rows.",
         _table(("feature", "meaning", "type", "unit", "known", "missing"), _feature_rows(section)),

@@ -22,6 +22,12 @@ from weighbridge.data.schema import Column, Schema
 from weighbridge.data.split import rule_in_words
 from weighbridge.data.values import THREADS, Part, Seen, Values, batches, examine, stacked, text_counts
 
+_MENDED = {
+    "groups_apart": "split by group, or leave the group out of the schema",
+    "ranges": "mend the rows, or what the schema declares",
+}
+"""What makes a check hold, by its key."""
+
 Parts = Mapping[str, Part]
 """Prepared rows by the name of their part, in order of time: train first."""
 
@@ -104,6 +110,14 @@ def profile(  # noqa: PLR0913, PLR0917 - each is a fact of its own
         folds=data.split.folds if isinstance(data.split, settings.FoldSplit) else 0,
         loaded=loaded or {},
     )
+
+
+def warnings(section: manifest.DataSection) -> Iterator[str]:
+    """Yield what didn't hold and a gate on data usually asks for, which is judged only once all is trained."""
+    for check in section.checks:
+        if not check.passed and check.key in settings.DataGate().checks:
+            mended = f"; {_MENDED[check.key]}" if check.key in _MENDED else ""
+            yield f"{check.found}: the gate on data, where it asks for {check.key}, will refuse the release{mended}"
 
 
 def _split(part: Part, schema: Schema, digest: str, span: _Span | None) -> manifest.Split:

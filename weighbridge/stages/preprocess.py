@@ -39,6 +39,8 @@ def run(root: Path, task: PreprocessTask) -> DataSection:
     documents.write(root / paths.LOADED, msgspec.json.encode(loaded.columns))
     for change in changes:
         print(f"column {change}")
+    for warning in profile.warnings(section):
+        print(f"warning: {warning}")
     for name, part in parts.items():
         print(f"{name}: {len(part)} rows")
     return section
