@@ -574,6 +574,8 @@ class Comparison(Record, frozen=True):
     """Whether this bundle runs in the last release's serving environment; none where that can't be told."""
     runs_there_because: str = ""
     """What that was told by."""
+    unknown_labels: tuple[str, ...] = ()
+    """Classes that the last release couldn't name: by it, their probability is 0."""
 
 
 class Calibration(Record, frozen=True):

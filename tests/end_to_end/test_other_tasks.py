@@ -41,6 +41,7 @@ def test_several_classes_become_more(tmp_path: Path) -> None:
     assert any("classes added: thyme" in reason for reason in found.lineage.reasons)
     results = {one.name: one.verdict for one in found.gates.results}
     assert results["not_worse"] == "pass", "the last release gives thyme nothing"
+    assert "couldn't name, thyme: by it" in (project.root / "results/verdict.md").read_text()
     story.approve(project)
     project.snakemake()
     assert project.tags() == ["small@v1.0.0", "small@v2.0.0"]

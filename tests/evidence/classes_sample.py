@@ -47,9 +47,9 @@ def number_scores(rows: int = 3000, scale: float = 100.0) -> Predicted:
     return Predicted(target, new, new + random.normal(0, scale / 4, rows))
 
 
-def scene(
+def scene(  # noqa: PLR0913 - all that a scene is made of
     folder: Path, task: str, predicted: Predicted, labels: tuple[str, ...] = (), *, target: Target | None = None,
-    **changes: Any,
+    unknown: tuple[str, ...] = (), **changes: Any,
 ) -> Scene:  # fmt: skip
     """Return a scene of a *task* with its tables in *folder*."""
     measured = OF_NUMBERS if task == "regression" else OF_CLASSES
@@ -73,6 +73,7 @@ def scene(
     metrics = {name: interval(value, abs(value) / 20) for name, value in measured.items()}
     compared = manifest.Comparison(
         release="penguins@v1.0.0", comparable=True, reason="", changed_decisions=0.1, serving=None,
+        unknown_labels=unknown,
         metrics={name: manifest.Change(baseline=value * 0.9, difference=interval(value / 10, abs(value) / 50))
                  for name, value in measured.items()},
     )  # fmt: skip

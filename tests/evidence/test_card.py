@@ -298,3 +298,17 @@ def test_the_summary_says_when_nothing_new_was_released() -> None:
     assert first.startswith("flights@v1.0.0 holds this very content already")
     none = summary(make_packaged(), make_weighing(), make_gates(), None)
     assert none.startswith("flights: not released, the verdict is fail")
+
+
+def test_card_and_summary_say_which_classes_the_last_release_could_not_name() -> None:
+    compared = make_weighing().comparison
+    assert compared is not None
+    weighing = make_weighing(comparison=msgspec.structs.replace(compared, unknown_labels=("diverted",)))
+    whole = make_manifest()
+    performance = msgspec.structs.replace(whole.performance, test=weighing)
+    said = "The comparison counts classes that flights@v1.0.0 couldn't name, diverted: by it their probability is 0"
+    assert said in READER.render(card(msgspec.structs.replace(whole, performance=performance)))
+    assert "change against flights@v1.0.0 (1 class unknown to it)" in summary(
+        make_packaged(), weighing, make_gates(), None
+    )
+    assert "couldn't name" not in card(whole)

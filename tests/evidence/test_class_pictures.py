@@ -128,6 +128,28 @@ def test_without_a_last_release_its_columns_are_empty(scenes: dict[str, Scene]) 
         assert "was " not in said(class_pictures.confusion(scenes["first"]))
 
 
+def test_of_a_class_that_the_last_release_could_not_name_nothing_is_told_of_it(tmp_path: Path) -> None:
+    predicted = class_scores()
+    old = np.array(predicted.old)
+    old[:, 2] = 0
+    found = scene(tmp_path, "multiclass", predicted._replace(old=old), SPECIES, unknown=("Gentoo",))
+    areas = {row["class"]: row["last_release"] for row in table(tmp_path / "roc_by_class.csv")}
+    assert {name for name, area in areas.items() if not area} == {"Gentoo"}
+    rows = table(tmp_path / "roc.csv")
+    mean = np.trapezoid(
+        [float(row["last_release"]) for row in rows], [float(row["false_positive_rate"]) for row in rows]
+    )
+    assert mean == pytest.approx(np.mean([float(area) for area in areas.values() if area]), abs=3e-3)
+    with page.style():
+        confusion, roc = class_pictures.confusion(found), class_pictures.roc(found)
+        assert_readable(confusion)
+        assert_readable(roc)
+    assert said(confusion).count("was ") == 2
+    assert "not known" in said(confusion)
+    assert f"penguins@v1.0.0, mean {mean:.3f}" in said(roc)
+    assert "penguins@v1.0.0 doesn't know 1 of the classes. Its mean is that of the others." in said(roc)
+
+
 def test_a_class_without_test_rows_has_no_curve_and_says_so(tmp_path: Path) -> None:
     predicted = class_scores(4)
     kept = predicted.target != 2

@@ -128,6 +128,16 @@ def test_every_kind_that_stands_in_the_way_says_what_to_do(kind: str, verdict: s
     assert advice(gate("a", kind, verdict, ""))
 
 
+def test_a_comparison_that_counts_classes_unknown_to_the_last_release_says_so() -> None:
+    compared = make_weighing().comparison
+    assert compared is not None
+    weighing = make_weighing(comparison=msgspec.structs.replace(compared, unknown_labels=("diverted", "a<b>")))
+    said = "The comparison counts classes that flights@v1.0.0 couldn't name, diverted, a"
+    assert said in READER.render(page(make_verdict(), make_packaged(), weighing))
+    assert "<b>" not in READER.render(page(make_verdict(), make_packaged(), weighing))
+    assert "couldn't name" not in text()
+
+
 @pytest.mark.parametrize("kind", ["change", "slices", "churn", "budget"])
 def test_what_to_do_where_the_last_release_predicts_something_else(kind: str) -> None:
     reason = "m@v1.0.0 can't be compared with: it predicts in k€, this in €"

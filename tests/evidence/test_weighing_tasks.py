@@ -81,6 +81,7 @@ def test_a_class_that_the_last_release_did_not_know_gets_nothing_of_it(tmp_path:
     record, table = weigh(old, test, CLASSES, baseline=Baseline("m@v1.0.0", old, labels=before))
     assert record.comparison is not None
     assert record.comparison.comparable
+    assert record.comparison.unknown_labels == ("high",)
     found = predictions.arrays(table, "multiclass")
     assert found.old is not None
     assert (found.old[:, 2] == 0).all()

@@ -14,7 +14,7 @@ from weighbridge.evidence.gate_tables import gate_section
 from weighbridge.evidence.markdown import clause, code, fenced, inline, paragraphs, table
 from weighbridge.evidence.readme import bundle_readme, interface_tables
 from weighbridge.evidence.summary import summary
-from weighbridge.evidence.wording import number, percent, signed, span
+from weighbridge.evidence.wording import number, percent, signed, span, unknown
 from weighbridge.manifest import Comparison, DataSection, Manifest, Noise, TrainingCost, Weighing
 
 __all__ = ["bundle_readme", "card", "front_matter", "summary"]
@@ -330,6 +330,8 @@ def _comparison(comparison: Comparison | None, *, regression: bool) -> Iterator[
     what = "numbers" if regression else "decisions"
     decisions = f" {percent(changed)} of the {what} differ." if changed is not None else ""
     yield f"On the same rows as {code(comparison.release)}, resampled together.{decisions}"
+    if not_known := unknown(comparison):
+        yield inline(not_known)
     yield table(
         ("metric", "last release", "difference", "interval"),
         [

@@ -56,13 +56,14 @@ def roc(scene: Scene) -> Figure:
     which = "" if shown is curves else f" Of {classes} classes the {len(shown)} lowest are drawn."
     table = scene.table("roc")
     found = scene.weighing.metrics.get("roc_auc_ovr")
+    unknown = f"{scene.unknown_in_words} Its mean is that of the others." if scene.unknown else ""
     rates, mean, last = (table.numbers(name) for name in ("false_positive_rate", "mean", "last_release"))
     area = with_interval(found) if found else f"{_area(rates, mean):.3f}"
     page = titled(
         f"“{lowest.name}” is the hardest to tell: ROC AUC {lowest.area:.3f} against the rest",
         "ROC curve of each class against all others, by the probability of the class; the thick line is their mean."
         + which,
-        f"{scene.rows_in_words}. {scene.interval_in_words}." if found else f"{scene.rows_in_words}.",
+        f"{scene.rows_in_words}. {scene.interval_in_words}.{unknown}" if found else f"{scene.rows_in_words}.{unknown}",
         body=5.4,
         width=9.2,
     )
@@ -121,7 +122,9 @@ def _area(x: Sequence[float], y: Sequence[float]) -> float:
 
 def _before(scene: Scene, x: Sequence[float], y: Sequence[float]) -> str:
     change = scene.weighing.comparison.metrics.get("roc_auc_ovr") if scene.weighing.comparison else None
-    return f"{change.baseline if change else _area(x, y):.3f}"
+    if change is None or scene.unknown:  # the metric counts classes that it doesn't know, told as by chance
+        return f"{_area(x, y):.3f}"
+    return f"{change.baseline:.3f}"
 
 
 def calibration(scene: Scene) -> Figure:
@@ -203,7 +206,7 @@ def _matrix(scene: Scene, counts: _Counts) -> Figure:
         _finding(counts),
         "Test rows by what they are (down) and what they are called (across). Shade: share of the row's class; blue is "
         "right, vermilion wrong.",
-        f"{scene.rows_in_words}. The class of the greatest probability is called.",
+        f"{scene.rows_in_words}. The class of the greatest probability is called.{scene.unknown_in_words}",
         body=above + height * classes,
         width=max(7.4, start + side * classes + right + MARGIN),
     )
@@ -223,7 +226,8 @@ def _matrix(scene: Scene, counts: _Counts) -> Figure:
         inches.beside(i, 0.62, f"{whole:,}", ha="right", size=size, color=TEXT)
         inches.beside(i, 0.74, percent(found, whole) if whole else "no rows", ha="left", size=size)
         if before is not None and whole:
-            inches.beside(i, 1.4, f"was {percent(before, whole)}", ha="left", size=size, color=TEXT)
+            was = "not known" if counts.names[i] in scene.unknown else f"was {percent(before, whole)}"
+            inches.beside(i, 1.4, was, ha="left", size=size, color=TEXT)
     quiet: Any = {"va": "bottom", "size": 8.5, "color": TEXT}
     axes.text(classes + 0.62 / side, -0.07 / height, "rows", ha="right", **quiet)
     axes.text(classes + 0.74 / side, -0.07 / height, "found", ha="left", **quiet)
@@ -265,13 +269,13 @@ def _pairs(scene: Scene, counts: _Counts) -> Figure:
         f"Of {len(counts.names)} classes, those most often called another. A bar is the share of the class's rows.",
         f"{scene.rows_in_words}. The class of the greatest probability is called."
         + (f" Not shown: {len(wrong) - len(shown):,} rarer mistakes." if len(wrong) > len(shown) else "")
-        + (f" Grey marks: {scene.release}." if scene.release else ""),
+        + (f" Grey marks: {scene.release}.{scene.unknown_in_words}" if scene.release else ""),
         body=0.7 + 0.27 * len(shown),
     )
     words = [f"“{short(counts.names[i], _LABEL)}” called “{short(counts.names[j], _LABEL)}”" for i, j, *_ in shown]
     sheet = Sheet.on(page, left=text_width(page.figure, words, 9.5) + 0.2, right=1.9, bottom=0.45, top=0.05)
-    for row, (i, _, rows, before) in enumerate(shown):
-        whole = counts.rows(i)
+    for row, (i, j, rows, found) in enumerate(shown):
+        whole, before = counts.rows(i), None if counts.names[j] in scene.unknown else found
         sheet.before(row, words[row], size=9.5)
         sheet.axes.barh(row, rows / whole, height=0.62, color=VERMILION, alpha=0.75)
         if before is not None:

@@ -57,7 +57,11 @@ def tables(predicted: Predicted, names: Sequence[str], weighing: Weighing) -> Ta
     before = None if old is None else confusion(y, old.argmax(axis=1), len(names))
     bins = weighing.calibration.bins if weighing.calibration else curves.CALIBRATION_BINS
     worth = curves.calibration((called == y).astype(np.float64), p.max(axis=1), bins, weighing.confidence)
-    found, last = _by_area(y, p), {} if old is None else {curve.number: curve for curve in _by_area(y, old)}
+    unknown = weighing.comparison.unknown_labels if weighing.comparison else ()
+    found = _by_area(y, p)
+    last = {
+        each.number: each for each in ([] if old is None else _by_area(y, old)) if names[each.number] not in unknown
+    }
     return {
         "roc": (("false_positive_rate", "mean", "lowest", "chance", "last_release"), _roc_rows(found, last)),
         "roc_by_class": (

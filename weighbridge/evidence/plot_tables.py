@@ -24,7 +24,8 @@ of two classes
 of several classes
 ------------------------------------------------------------------------------------------------------------
 ``roc``                        ``false_positive_rate, mean, lowest, chance, last_release``: the mean of the
-                               classes' curves, each against the rest, and the curve of the lowest class
+                               classes' curves, each against the rest, and the curve of the lowest class;
+                               that of the last release without classes that it doesn't know
 ``roc_by_class``               ``class, area, last_release, false_positive_rate, true_positive_rate``: at most
                                ten classes, those of the smallest areas
 of numbers

@@ -126,6 +126,11 @@ def incomparable(before: DataSection, now: DataSection) -> str:
     return f"it tells {', '.join(before.labels)}, this {', '.join(now.labels)}"
 
 
+def unknown_labels(before: Sequence[str], now: Sequence[str]) -> tuple[str, ...]:
+    """Return the classes of *now* that a model of *before* can't name."""
+    return tuple(label for label in now if label not in before)
+
+
 def onto_labels(predictions: Floats, before: Sequence[str], now: Sequence[str]) -> Floats:
     """Return the probabilities of the classes *before* as those of the classes *now*, by the labels' texts.
 

@@ -81,6 +81,18 @@ class Scene(NamedTuple):
         comparison = self.weighing.comparison
         return short(comparison.release, 28) if comparison and comparison.comparable else ""
 
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """Classes that the last release couldn't name."""
+        comparison = self.weighing.comparison
+        return comparison.unknown_labels if comparison else ()
+
+    @property
+    def unknown_in_words(self) -> str:
+        """How many these are, for the foot of a picture; empty where none."""
+        count = len(self.unknown)
+        return f" {self.release} doesn't know {count} of the classes." if count else ""
+
     def more_is_better(self, metric: str) -> bool:
         """Return which way a metric runs; of one's own, what the choice of the champion tells of it."""
         try:

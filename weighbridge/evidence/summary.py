@@ -107,9 +107,11 @@ def _mean(score: CandidateScore, metric: str) -> str:
 def _beside(comparison: Comparison | None) -> str:
     if comparison is None:
         return ""
-    return (
-        f"; change against {comparison.release}" if comparison.comparable else f"; {comparison.release}: no comparison"
-    )
+    if not comparison.comparable:
+        return f"; {comparison.release}: no comparison"
+    unknown = len(comparison.unknown_labels)
+    classes = f" ({unknown} {'class' if unknown == 1 else 'classes'} unknown to it)" if unknown else ""
+    return f"; change against {comparison.release}{classes}"
 
 
 def _metric_lines(packaged: Packaged, weighing: Weighing, most: int) -> list[str]:

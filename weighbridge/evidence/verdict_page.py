@@ -17,7 +17,7 @@ from weighbridge.evidence.gate_tables import (
     self_test_table,
 )
 from weighbridge.evidence.markdown import clause, code, fenced, inline
-from weighbridge.evidence.wording import difference, ends, number
+from weighbridge.evidence.wording import difference, ends, number, unknown
 from weighbridge.manifest import GateResult, Gates, Packaged, Verdict, Weighing
 
 _READING = (
@@ -63,6 +63,8 @@ def _outcome(verdict: Verdict, packaged: Packaged, weighing: Weighing) -> Iterat
         decisions(verdict.gates),
     ]
     yield " ".join(fact for fact in facts if fact)
+    if not_known := unknown(weighing.comparison):
+        yield inline(not_known)
     if lineage.data_changes:
         yield "In the data:"
         yield "\n".join(f"- {inline(change)}" for change in lineage.data_changes)

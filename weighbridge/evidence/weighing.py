@@ -80,6 +80,7 @@ def weigh(  # noqa: PLR0913 - all that a weighing depends on, by name
     rows = HeldOut(y=test[schema.target].to_numpy(), p=p, groups=groups, wanted=metrics, task=schema.task)
     other, reason = _baseline_predictions(baseline, inputs, len(test), schema)
     seen = _Seen(rows, *_both(rows, baseline, other), *_costs(onnx, baseline, other, inputs))
+    unknown = predictions.unknown_labels((baseline and baseline.labels) or schema.labels, schema.labels)
     record = manifest.Weighing(
         rows=len(test),
         groups=rows.count_groups(),
@@ -91,7 +92,7 @@ def weigh(  # noqa: PLR0913 - all that a weighing depends on, by name
         slices=tuple(part for column in metrics.slices for part in slices(rows, column, test[column])),
         calibration=calibration(rows),
         serving=seen.cost,
-        comparison=None if baseline is None else _comparison(seen, baseline, other, reason, made_of),
+        comparison=None if baseline is None else _comparison(seen, baseline, other, reason, made_of, unknown),
         test_sha256=test_sha256,
         content_sha256=content_sha256,
         task=schema.task,
@@ -168,8 +169,13 @@ def _baseline_predictions(
         return None, "; ".join(filter(None, [f"{tag} can't be run on these rows: {problem}", baseline.hint]))
 
 
-def _comparison(
-    seen: _Seen, baseline: Baseline, other: Floats | None, reason: str, made_of: manifest.Graph
+def _comparison(  # noqa: PLR0913, PLR0917 - what a comparison is made of
+    seen: _Seen,
+    baseline: Baseline,
+    other: Floats | None,
+    reason: str,
+    made_of: manifest.Graph,
+    unknown: tuple[str, ...],
 ) -> manifest.Comparison:
     old_graph = _graph_of(baseline)
     installed = importlib.metadata.version("onnxruntime")
@@ -189,7 +195,7 @@ def _comparison(
     if other is None or seen.old is None or seen.beside is None:
         return comparison
     return msgspec.structs.replace(
-        comparison, comparable=True, **_changes(seen, baseline, other, seen.old, seen.beside)
+        comparison, comparable=True, unknown_labels=unknown, **_changes(seen, baseline, other, seen.old, seen.beside)
     )
 
 

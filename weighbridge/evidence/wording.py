@@ -1,9 +1,10 @@
 """Measured numbers as the card, the summary and the verdict's page write them."""
 
-from weighbridge.manifest import GatePart, GateResult, Interval
+from weighbridge.manifest import Comparison, GatePart, GateResult, Interval
 
 UNLIKE = "can't be compared with"
 """Said of a last release that predicts something else, so that no rows would make the two comparable."""
+_FEW = 10  # labels that are told
 _SMALL, _LARGE, _HUGE = 10, 1e4, 1e12  # from where four decimals, four figures and all figures are too many
 
 
@@ -47,6 +48,18 @@ def ends(result: GateResult | GatePart) -> str:
     if result.low is None or result.high is None:
         return ""
     return f"{number(result.low)} to {number(result.high)}"
+
+
+def unknown(comparison: Comparison | None) -> str:
+    """Return on which classes a comparison rests that the last release couldn't name; empty where on none."""
+    if comparison is None or not comparison.unknown_labels:
+        return ""
+    labels = comparison.unknown_labels
+    more = f" and {len(labels) - _FEW} more" if len(labels) > _FEW else ""
+    return (
+        f"The comparison counts classes that {comparison.release} couldn't name, {', '.join(labels[:_FEW])}{more}: by "
+        "it their probability is 0, so it calls their rows something else."
+    )
 
 
 def count(rows: int | None) -> str:

@@ -107,6 +107,11 @@ def before(subject: Subject, files: Contents) -> str:
         if comparison.comparable:
             raise RecordError(f"the weighing compares with {tag}, though {unlike_it}; don't trust it")
         return f"{tag} can't be compared with: {unlike_it}"
+    unknown = tabled.unknown_labels(previous.data.labels, data.labels) if previous and comparison.comparable else ()
+    if comparison.unknown_labels != unknown:
+        said_unknown, found_unknown = (", ".join(each) or "none" for each in (comparison.unknown_labels, unknown))
+        problem = f"classes that {tag} couldn't name: on record {said_unknown}, found {found_unknown}"
+        raise disagree(subject, "weigh", problem)
     if not comparison.comparable or previous is None:
         raise UnprovedError(f"the weighing says that {tag} couldn't be compared with: {comparison.reason}")
     rows, other = contents.rows(files), files.before()
