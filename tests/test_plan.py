@@ -122,6 +122,29 @@ def test_taking_out_what_is_not_there_is_refused(overlay: dict[str, Any], words:
 
 
 @pytest.mark.parametrize(
+    ("overlay", "words"),
+    [
+        (
+            {"candidates": {"boosting": {"params": {"max_itr": 9}}}},
+            ".ensemble:HistGradientBoostingClassifier' takes no parameter 'max_itr'; did you mean 'max_iter'?",
+        ),
+        (
+            {"search": {"logistic": {"method": "grid", "params": {"CC": [1, 2], "tol": [1e-4, 1e-3]}}}},
+            "search.logistic.params.CC: 'sklearn.linear_model:LogisticRegression' takes no parameter 'CC'",
+        ),
+    ],
+    ids=["candidate", "search"],
+)
+def test_a_parameter_that_a_model_does_not_take_is_refused_before_it_is_trained(
+    overlay: dict[str, Any], words: str, load: Load
+) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load(overlay)
+    assert str(caught.value).count("takes no parameter") == 1, "once, however many points there are"
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
     ("rules", "words"),
     [
         (["../other.smk"], "custom_rules[0]: found '../other.smk'; expected a file of rules (.smk) in this project"),
@@ -175,7 +198,8 @@ def test_an_overlay_with_another_kind_of_split_or_gate_takes_the_place_of_the_fi
 def test_an_overlay_leaves_a_candidate_its_other_params_whatever_they_are_called(load: Load, tmp_path: Path) -> None:
     config = tmp_path / "config/config.yaml"
     own = "{C: 1.0, max_iter: 200}"
-    config.write_text(config.read_text().replace(own, '{method: "sigmoid", cv: 3}'))
+    text = config.read_text().replace(own, '{method: "sigmoid", cv: 3}')
+    config.write_text(text.replace("linear_model:LogisticRegression", "calibration:CalibratedClassifierCV"))
     found = load({"candidates": {"logistic": {"params": {"method": "isotonic"}}}}).config.candidates["logistic"]
     assert found.params == {"method": "isotonic", "cv": 3}
 

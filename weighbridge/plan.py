@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from weighbridge import code, documents, importable, links, paths, retired, search, secrets_guard, tasks
+from weighbridge import code, documents, importable, links, paths, retired, search, secrets_guard, signatures, tasks
 from weighbridge.data.split_rules import split_problems
 from weighbridge.digest import canonical_json, sha256_bytes
 from weighbridge.errors import SettingsError, SetupError
@@ -75,6 +75,7 @@ def load(root: Path, overlay: Mapping[str, Any] | None = None, overlay_files: Se
         own_rules=_own_rules(own),
     )
     _check(settings, config)
+    _check_parameters(root, settings.config, config)
     _check_custom_rules(settings.config, config)
     links.refuse(root, settings.config.name)
     return settings
@@ -207,6 +208,25 @@ def _import_paths(config: Config) -> Iterator[tuple[documents.Path_, str]]:
     yield from ((("data", key), getattr(data, key)) for key in ("fetch", "load", "schema"))
     yield from ((("candidates", name, "model"), one.model) for name, one in config.candidates.items())
     yield from ((("metrics", "own", name, "function"), one.function) for name, one in config.metrics.own.items())
+
+
+def _check_parameters(root: Path, config: Config, document: documents.Document) -> None:
+    """Refuse parameters that a model doesn't take, as far as its source tells: else the first training would."""
+    searched = search.named(config.search)
+    known = {model: signatures.parameters(root, model) for model in {one.model for one in config.candidates.values()}}
+    wrong: dict[str, None] = {}
+    for name, candidate in config.candidates.items():
+        taken = known[candidate.model]
+        for key in candidate.params:
+            if taken is not None and key not in taken:
+                base, point = searched.get(name, (name, {}))
+                section = "search" if key in point.get("params", {}) else "candidates"
+                where = document.where((section, base, "params", key))
+                wrong[f"{where}: {candidate.model!r} takes no parameter {key!r}; {documents.nearest(key, taken)}"] = (
+                    None
+                )
+    if wrong:
+        raise SettingsError("\n".join(wrong))
 
 
 def _check_cases(gate_file: GateFile) -> None:
