@@ -62,6 +62,7 @@ SETTINGS: dict[str, tuple[Change, tuple[str, ...]]] = {
     "days out of order": (edit(CONFIG, "2024-02-15", "2024-03-15"), ("data.split", "later")),
     "a secret": (edit(CONFIG, "C: 1.0", 'C: 1.0, api_key: "abc"'), ("api_key", "secret", "environment")),
     "an owner without an address": (edit(CONFIG, " <ada@example.org>", ""), ("card.owner", "Ada Lovelace", "Name <")),
+    "an unknown parameter": (edit(CONFIG, "C: 1.0", "D: 1.0"), ("candidates.logistic.params.D", "no parameter 'D'")),
     "no configuration": (lambda project: (project.root / GATES).unlink(), ("config/gates.yaml", "no such file")),
 }
 
@@ -129,9 +130,11 @@ def leftovers(project: Project) -> list[str]:
         paths.IMPORTS,
         paths.LEDGER_INDEX,
         paths.LEDGER_SEEN,
+        paths.LOADED,
         paths.RUNNING,
         paths.STAGE_LOCKS,
         paths.ADOPTED,
+        paths.LOADED,
     )
     known = {".gitignore", ".snakemake_timestamp", *(path.name for path in lasting)}
     folders = [project.root / name for name in ("data", "results", "models", "runs")]
@@ -151,7 +154,6 @@ MODEL: dict[str, tuple[Change, tuple[str, ...]]] = {
     "no such module": (edit(CONFIG, "sklearn.linear_model:Log", "sklearn.linear:Log"), ("sklearn.linear",)),
     "no such class": (edit(CONFIG, "LogisticRegression", "LogisticRegresion"), ("LogisticRegresion", "did you mean")),
     "no model": (edit(CONFIG, "sklearn.linear_model:LogisticRegression", "project.models:itertools"), ("itertools",)),
-    "an unknown parameter": (edit(CONFIG, "C: 1.0", "D: 1.0"), ("'D'",)),
     "a wrong parameter": (edit(CONFIG, "C: 1.0", 'C: "much"'), ("much",)),
     "no probabilities": (
         edit(CONFIG, "sklearn.linear_model:LogisticRegression", "sklearn.linear_model:LinearRegression"),
