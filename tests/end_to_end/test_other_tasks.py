@@ -1,8 +1,10 @@
 """Models of several classes and of numbers, from raw files to releases that are proved, and to the next ones."""
 
 from pathlib import Path
+from typing import Any
 
 import flights_story as story
+import forger
 import pytest
 import small_project
 from small_project import Project
@@ -46,6 +48,13 @@ def test_several_classes_become_more(tmp_path: Path) -> None:
     project.snakemake()
     assert project.tags() == ["small@v1.0.0", "small@v2.0.0"]
     require_proved(project, "small@v2.0.0", approved=True)
+
+    def hide(found: dict[str, Any]) -> None:
+        found["performance"]["test"]["comparison"]["unknown_labels"] = []
+
+    forger.forge(project, "small@v2.0.0", hide)
+    text = " ".join(project.attempt("weighbridge", "verify", "small@v2.0.0").text.split())
+    assert "classes that small@v1.0.0 couldn't name: on record none, found thyme, by the same code" in text, text
 
 
 def test_numbers_are_released_again(tmp_path: Path) -> None:
