@@ -93,7 +93,10 @@ def test_bins_by_prediction_hold_all_rows(scenes: dict[str, Scene]) -> None:
     assert [float(row["predicted"]) for row in rows] == sorted(float(row["predicted"]) for row in rows)
 
 
-@given(st.lists(st.tuples(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6)), min_size=1, max_size=60))
+NUMBER = st.integers(-(10**9), 10**9).map(lambda thousandths: thousandths / 1000)
+
+
+@given(st.lists(st.tuples(NUMBER, NUMBER), min_size=1, max_size=60))
 def test_every_row_inside_is_in_one_cell_and_near_its_middle(points: list[tuple[float, float]]) -> None:
     x, y = np.array(points).T
     span = number_tables.shown(np.concatenate([x, y]))
