@@ -42,10 +42,9 @@ _UNDECIDED = {
 }
 _WIDER = "A wider margin settles it as well, where the use allows it, and asks for an approval."
 _OF_OTHERS = (
-    "The last release predicts something else, which no number of rows changes. Leave the gate out for this release, "
-    "by null under its name in an overlay, or give it inconclusive: approve. Either way a person has to run "
-    "weighbridge approve, where the approval gate asks for it another one than the author. The next release "
-    "compares again."
+    "The last release predicts something else, which no number of rows changes. Take the gate out of config/gates.yaml "
+    "for this release, or give it inconclusive: approve. Either way a person has to run weighbridge approve, where the "
+    "approval gate asks for it another one than the author. The next release compares again."
 )
 _OUT_OF_REACH = "No number of rows would settle it as it looks: it takes another model, or another limit."
 
