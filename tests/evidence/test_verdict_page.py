@@ -142,7 +142,12 @@ def test_a_comparison_that_counts_classes_unknown_to_the_last_release_says_so() 
 def test_what_to_do_where_the_last_release_predicts_something_else(kind: str) -> None:
     reason = "m@v1.0.0 can't be compared with: it predicts in k€, this in €"
     said = advice(msgspec.structs.replace(gate("not_worse", kind, "inconclusive", ""), reason=reason))
-    for words in ("Take the gate out of config/gates.yaml", "inconclusive: approve", "weighbridge approve", "than the author"):
+    for words in (
+        "Take the gate out of config/gates.yaml",
+        "inconclusive: approve",
+        "weighbridge approve",
+        "than the author",
+    ):
         assert words in said
 
 
