@@ -4,8 +4,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from whole_rows import prepare
 
-from weighbridge.data.profile import prepare, profile
+from weighbridge.data.profile import profile
 from weighbridge.data.schema import Column, Schema
 from weighbridge.digest import FileEntry
 from weighbridge.manifest import DataSection, Raw

@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from made_rows import DIGESTS, RAW, SCHEMA, SETTINGS, parts, section, table
+from whole_rows import prepare
 
-from weighbridge.data.profile import prepare, profile
+from weighbridge.data.profile import profile
 from weighbridge.data.schema import Column, Schema
 from weighbridge.documents import dump, parse, typed
 from weighbridge.errors import DataError

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from whole_rows import prepare
 
 from project import dataset
 from project.dataset import SCHEMA, fetch, load
 from weighbridge.data.batches import frame
-from weighbridge.data.profile import prepare, profile
+from weighbridge.data.profile import profile
 from weighbridge.data.split import PARTS, assign
 from weighbridge.data.values import examine
 from weighbridge.digest import sha256_file

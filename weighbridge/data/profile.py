@@ -1,4 +1,4 @@
-"""What is in the rows: made canonical and sorted by :func:`prepare`, checked and recorded by :func:`profile`.
+"""What is in the rows of the parts, as :mod:`weighbridge.data.prepare` wrote them: checked and recorded.
 
 Rows that can't be used are refused, with every problem of the table at once; what may be meant (rows that are
 alike, a group in two parts) is recorded as a check that didn't hold. The same for people is in
@@ -8,7 +8,7 @@ alike, a group in two parts) is recorded as a check that didn't hold. The same f
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,6 @@ import pyarrow as pa
 from weighbridge import manifest, settings
 from weighbridge.data import hashes, problems
 from weighbridge.data.batches import Columns
-from weighbridge.data.canonical import canonical
 from weighbridge.data.schema import Column, Schema
 from weighbridge.data.split import rule_in_words
 from weighbridge.data.values import THREADS, Part, Seen, Values, batches, examine, stacked, text_counts
@@ -37,24 +36,6 @@ class _Span(NamedTuple):
 
     first: pd.Timestamp
     last: pd.Timestamp
-
-
-def prepare(frame: Any, schema: Schema) -> tuple[pd.DataFrame, int]:
-    """Return the canonical table, sorted by time and id, and the number of rows dropped for want of a target.
-
-    Raises:
-        DataError: listing every problem of the schema and the table, with columns and counts.
-    """
-    rows, dropped = canonical(frame, schema)
-    found = list(problems.of_total(len(rows), dropped, schema))
-    if found:
-        raise problems.refusal(found)
-    return _sorted(rows, schema), dropped
-
-
-def _sorted(rows: pd.DataFrame, schema: Schema) -> pd.DataFrame:
-    order = [name for name in (schema.time, schema.id) if name is not None]
-    return rows.sort_values(order, ignore_index=True)
 
 
 def profile(  # noqa: PLR0913, PLR0917 - each is a fact of its own
