@@ -20,35 +20,27 @@ class Bins(NamedTuple):
     texts: tuple[str, ...] = ()
 
 
-def of_numbers(values: pd.Series) -> Bins:
-    """Return edges between at most :data:`MOST` bins of about equal count; each is the greatest value of its bin.
-
-    A value that many rows have gets a bin of its own; the greatest value of all is no edge.
-    """
-    return of_sorted(_sorted(values))
-
-
 def _sorted(values: pd.Series) -> npt.NDArray[Any]:
     return np.sort(values.dropna().to_numpy())
 
 
 def of_sorted(present: npt.NDArray[Any]) -> Bins:
-    """Return the same of numbers that are sorted, missing ones left out."""
+    """Return edges between at most :data:`MOST` bins of about equal count; each is the greatest value of its bin.
+
+    A value that many rows have gets a bin of its own; the greatest value of all is no edge. *present* are the numbers,
+    sorted, missing ones left out.
+    """
     count = _count(len(present))
     inner = [present[(i * len(present) - 1) // count] for i in range(1, count)] if len(present) else []
     return Bins(edges=tuple(float(edge) for edge in np.unique(inner) if edge < present[-1]))
 
 
-def of_text(values: pd.Series) -> Bins:
-    """Return the most frequent values, at most :data:`MOST`, most frequent first; a missing one counts as a value.
-
-    Long values are left to the rest: they are notes rather than categories.
-    """
-    return of_counted(values.value_counts(), len(values))
-
-
 def of_counted(counts: pd.Series, rows: int) -> Bins:
-    """Return the same, given how often each value stands in the *rows*."""
+    """Return the most frequent texts, at most :data:`MOST`, most frequent first; a missing one counts as a text.
+
+    Long ones are left to the rest: they are notes rather than categories. *counts* say how often each stands in the
+    *rows*.
+    """
     short = counts[counts.index.str.len() <= _LONGEST_TEXT]
     return Bins(texts=tuple(str(value) for value in most_frequent(short, _count(rows)).index))
 
@@ -80,6 +72,10 @@ def text_counts(values: pd.Series, bins: Bins) -> Counts:
 
 
 def counted(counts: pd.Series, rows: int, bins: Bins) -> Counts:
-    """Return the same, given how often each value stands in the *rows*."""
+    """Return the most frequent texts, at most :data:`MOST`, most frequent first; a missing one counts as a text.
+
+    Long ones are left to the rest: they are notes rather than categories. *counts* say how often each stands in the
+    *rows*.
+    """
     listed = [int(counts.get(value, 0)) for value in bins.texts]
     return np.array([*listed, rows - sum(listed)], dtype=np.int64)

@@ -142,6 +142,7 @@ class _Part:
         self.weights = rows.column(schema.weight).to_numpy("float64") if schema.weight else None
         if self.weights is not None and not self.weights.any():
             raise DataError(f"column {schema.weight!r}: found the weight 0 in all rows; expected some above it")
+        self.mean_weight = 1.0 if self.weights is None else float(self.weights.mean())
 
     def __len__(self) -> int:
         return len(self.targets)

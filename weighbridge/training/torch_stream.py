@@ -50,9 +50,12 @@ class Stream:
 
     def _read(self, number: int) -> Batch:
         found = self.part.read(number)
-        mean = 1.0 if self.part.weights is None else self.part.weights.mean()
         targets = objective.standardised(found.targets, self.standard)
-        weights = None if found.weights is None else torch.from_numpy((found.weights / mean).astype("float32"))
+        weights = (
+            None
+            if found.weights is None
+            else torch.from_numpy((found.weights / self.part.mean_weight).astype("float32"))
+        )
         return Batch(torch.from_numpy(found.inputs), self.objective.targets(targets), weights)
 
 
