@@ -292,6 +292,27 @@ class Parameters(Record, frozen=True):
     """The whole configuration as resolved, overlays included."""
 
 
+class ClusterJob(Record, frozen=True):
+    """What a cluster's scheduler gave; what was really used of it stands beside."""
+
+    scheduler: str
+    """Its name, such as ``slurm``."""
+    job: str
+    """The job's id."""
+    nodes: tuple[str, ...]
+    """Machines that it ran on, in the scheduler's words."""
+    partition: str
+    """Partition or queue; empty where unknown."""
+    cpus: int | None
+    """Processors on each machine; none where unknown."""
+    memory_mib: float | None
+    """Memory on each machine, in MiB; none where unknown."""
+    gpus: int
+    """Accelerators on each machine."""
+    restarts: int
+    """How often the scheduler has put this job back into its queue and started it again."""
+
+
 class Training(Record, frozen=True):
     """How the training went; times in seconds, memory in MiB."""
 
@@ -319,6 +340,10 @@ class Training(Record, frozen=True):
     """Name of the machine."""
     restored_from: str | None = None
     """Ledger record of the training whose weights were taken over; none where they were trained for this run."""
+    cluster: ClusterJob | None = None
+    """The cluster's job in which it came to its end; none on a machine of one's own."""
+    processes: int = 1
+    """Processes that trained together."""
 
 
 class Input(Record, frozen=True):

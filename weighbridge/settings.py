@@ -128,6 +128,17 @@ class Fit(Section, frozen=True):
     """Weight decay of AdamW."""
     patience: Annotated[int, msgspec.Meta(ge=1)] = 3
     """Epochs without a better validation loss before it stops; the best epoch's weights are kept."""
+    nodes: Annotated[int, msgspec.Meta(ge=1, le=1024)] = 1
+    """Machines that train together; outside of a cluster all processes run on the one there is."""
+    processes_per_node: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
+    """Processes on each of them. Every batch is shared among all processes, and their gradients are averaged."""
+    device: Literal["cpu", "cuda"] = "cpu"
+    """What computes: processors, or a GPU for each process."""
+
+    @property
+    def processes(self) -> int:
+        """How many processes train together."""
+        return self.nodes * self.processes_per_node
 
 
 class Candidate(Section, frozen=True):

@@ -52,6 +52,9 @@ def _roles(data: manifest.DataSection, seed: int) -> dict[str, Any]:
 
 def _settings(task: TrainTask, data: manifest.DataSection) -> dict[str, Any]:
     given = {key: value for key, value in plain(task).items() if key not in {"reuse", "memory_mb"}}
+    # How many processes there are changes the bits, not on which machines they run.
+    fit = given["candidate"]["fit"]
+    fit["processes"] = fit.pop("nodes") * fit.pop("processes_per_node")
     if memory.streams(data, task.candidate, task.memory_mb):
         given["streams"] = True
     return given

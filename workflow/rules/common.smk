@@ -56,6 +56,44 @@ def code(stage):
     return lambda wildcards: project.source_files(stage, wildcards.get("candidate", ""))
 
 
+def memory(mib):
+    """Memory of a job in MiB; each retry asks for as much again."""
+    return lambda wildcards, attempt: mib * attempt
+
+
+def fit_of(wildcards):
+    """How the candidate is trained."""
+    return project.config.candidates[wildcards.candidate].fit
+
+
+def threads(wildcards):
+    """Threads of all processes of a training; on one machine they share it."""
+    return project.config.threads * fit_of(wildcards).processes
+
+
+def node_memory(wildcards, attempt):
+    """Memory that a training needs on each node, in MiB: each process has its own."""
+    each = project.config.memory_mb * attempt
+    return each * fit_of(wildcards).processes_per_node
+
+
+def gpus(wildcards):
+    """GPUs of a training, one for each process."""
+    fit = fit_of(wildcards)
+    return fit.processes if fit.device == "cuda" else 0
+
+
+def any_of(names):
+    """A pattern of exactly these names."""
+    return "|".join(names) or "(?!)"
+
+
+on_nodes = [
+    name for name, one in project.config.candidates.items() if one.fit.nodes > 1
+]
+on_one_node = [name for name in project.config.candidates if name not in on_nodes]
+
+
 def runs(name):
     """One file of each run: all candidates, all seeds."""
     return [

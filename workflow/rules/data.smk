@@ -36,7 +36,7 @@ rule preprocess:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=4000,
+        mem_mb=memory(4000),
         runtime=30,
     message:
         "Rows: check, split and profile"

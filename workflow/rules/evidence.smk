@@ -24,7 +24,7 @@ rule weigh:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=4000,
+        mem_mb=memory(4000),
         runtime=60,
     message:
         "Weigh the bundle on test rows, beside the last release"
@@ -54,7 +54,7 @@ rule judge:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=4000,
+        mem_mb=memory(4000),
         runtime=30,
     message:
         "Judge the gates, derive the version"
@@ -90,7 +90,7 @@ rule draw:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
         runtime=30,
     message:
         "Draw the pictures"

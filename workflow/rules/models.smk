@@ -17,17 +17,37 @@ rule train:
         paths.log("train", "{candidate}", "{seed}"),
     benchmark:
         "results/benchmarks/train-{candidate}-{seed}.jsonl"
+    wildcard_constraints:
+        candidate=any_of(on_one_node),
     conda:
         "../../environment.yml"
-    threads: project.config.threads
+    threads: threads
     resources:
-        mem_mb=project.config.memory_mb,
+        mem_mb=node_memory,
         runtime=240,
+        gpu=gpus,
     message:
         "Train {wildcards.candidate}, seed {wildcards.seed}"
     shell:
         "weighbridge train --settings {input.settings:q}"
         " --candidate {wildcards.candidate:q} --seed {wildcards.seed:q} &> {log:q}"
+
+
+if on_nodes:
+
+    # Snakemake starts such a job once; the stage itself starts a process on each of its nodes.
+    use rule train as train_on_nodes with:
+        wildcard_constraints:
+            candidate=any_of(on_nodes),
+        resources:
+            mem_mb=node_memory,
+            runtime=240,
+            gpu=gpus,
+            nodes=lambda wildcards: fit_of(wildcards).nodes,
+            tasks=lambda wildcards: fit_of(wildcards).nodes,
+            cpus_per_task=lambda wildcards: project.config.threads
+            * fit_of(wildcards).processes_per_node,
+            mpi="srun",
 
 
 rule evaluate_run:
@@ -46,7 +66,7 @@ rule evaluate_run:
         "../../environment.yml"
     threads: project.config.threads
     resources:
-        mem_mb=4000,
+        mem_mb=memory(4000),
         runtime=30,
     message:
         "Evaluate {wildcards.candidate}, seed {wildcards.seed}, on validation rows"
@@ -85,7 +105,7 @@ rule package:
         "../../environment.yml"
     threads: project.config.threads
     resources:
-        mem_mb=4000,
+        mem_mb=memory(4000),
         runtime=60,
     message:
         "Choose the champion and package it as ONNX"

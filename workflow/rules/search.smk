@@ -22,7 +22,7 @@ rule search:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
         runtime=30,
     message:
         "Compare the points of the search"
