@@ -19,7 +19,6 @@ VARIABLES = (
 _INSTRUCTION_SETS = (
     "sse4_2", "avx", "avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "asimd", "sve",
 )  # fmt: skip
-_JOB_VARIABLES = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID")
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -27,11 +26,6 @@ def fix_threads(threads: int) -> None:
     """Set the number of threads of numeric libraries; to be called before one is imported."""
     for name in _THREAD_VARIABLES:
         os.environ[name] = str(threads)
-
-
-def cluster_job() -> str | None:
-    """Return the id that a cluster's scheduler gave this process; ``None`` outside of one."""
-    return next((os.environ[name] for name in _JOB_VARIABLES if name in os.environ), None)
 
 
 def environment_digest() -> str:

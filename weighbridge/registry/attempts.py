@@ -19,7 +19,7 @@ from typing import Any
 
 import msgspec
 
-from weighbridge import documents, machine, paths
+from weighbridge import cluster, documents, paths
 from weighbridge.errors import RecordError, ReleaseRefused, WeighbridgeError
 from weighbridge.registry import ledger, markers, processes, records
 from weighbridge.registry.markers import Marker
@@ -60,7 +60,7 @@ def recorded(root: Path, stage: str, candidate: str | None = None, seed: int | N
         when=documents.utc_now(),
         candidate=candidate,
         seed=seed,
-        cluster_job=machine.cluster_job(),
+        cluster_job=cluster.job_id(),
         log=_own_log(root, paths.log(stage, candidate or "", "" if seed is None else seed)),
     )
     path = root / paths.ATTEMPTS / f"{marker.attempt}.json"

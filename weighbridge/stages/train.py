@@ -4,7 +4,7 @@ import platform
 from pathlib import Path
 from typing import Any
 
-from weighbridge import documents, machine, manifest, paths
+from weighbridge import cluster, documents, machine, manifest, paths
 from weighbridge.digest import folder_entries, sha256_file, sha256_json
 from weighbridge.root import lock as lock_of
 from weighbridge.tasks import TrainTask, plain
@@ -157,6 +157,7 @@ def _training(watch: machine.Stopwatch, fitted: Any, curve: str | None, checkpoi
         best_epoch=fitted.best_epoch,
         curve_sha256=curve,
         resumed_from=checkpoints.resumed_from,
-        cluster_job=machine.cluster_job(),
+        cluster_job=cluster.job_id(),
         host=platform.node(),
+        cluster=cluster.job(),
     )
