@@ -123,7 +123,11 @@ class Fit(Section, frozen=True):
     batch_size: Annotated[int, msgspec.Meta(ge=1)] = 1024
     """Rows in a step."""
     lr: Annotated[float, msgspec.Meta(gt=0)] = 0.001
-    """Learning rate of AdamW."""
+    """Learning rate of AdamW; the largest one, where a schedule changes it."""
+    schedule: Literal["constant", "linear", "cosine"] = "constant"
+    """How the learning rate goes: it stays, or falls to nothing at the last epoch's end, evenly or as a cosine."""
+    warmup_epochs: NotNegative = 0.0
+    """Epochs, such as 0.5, in which the learning rate first grows from nothing."""
     weight_decay: NotNegative = 0.0
     """Weight decay of AdamW."""
     patience: Annotated[int, msgspec.Meta(ge=1)] = 3

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -125,6 +126,25 @@ def test_killed_again_and_again_it_comes_to_the_same_bits(
     found = (tmp_path / "done").read_bytes()
     assert found.startswith(uninterrupted)
     assert found[len(uninterrupted) :].startswith(b"step ")
+
+
+@pytest.mark.parametrize("schedule", ["constant", "linear", "cosine"])
+def test_the_learning_rate_goes_on_where_it_was(schedule: Any, tmp_path: Path) -> None:
+    """Interrupted within the warm-up, and again as it falls."""
+    settings = msgspec.structs.replace(SETTINGS, schedule=schedule, warmup_epochs=1.5)
+    expected = train(built(), settings=settings)
+    assert (schedule, expected) != ("constant", train(built()))
+
+    def interrupt(after: int) -> Callable[[int], None]:
+        return lambda batch: signal.raise_signal(signal.SIGINT) if batch == after else None
+
+    for after in (8, 17):
+        network = built(interrupt(after))
+        with pytest.raises(KeyboardInterrupt):
+            train(network, at(tmp_path), settings)
+    checkpoints = at(tmp_path)
+    assert train(built(), checkpoints, settings) == expected
+    assert str(checkpoints.resumed_from).startswith("step 25,")
 
 
 def test_a_term_signal_saves_what_was_not_due(tmp_path: Path, uninterrupted: bytes) -> None:

@@ -1,8 +1,8 @@
 """All that a network's training depends on at one moment, taken out and put back such that not a bit differs.
 
-Weights and buffers, what the optimiser remembers, the position within the epoch and the sums over it, the best
-weights so far, and four random generators: that of the rows' order, torch's, NumPy's and Python's. Leaving out any
-of them gives other weights. What a network keeps elsewhere, such as in plain attributes, isn't seen: keep it in a
+Weights and buffers, what the optimiser and its schedule remember, the position within the epoch and the sums over it,
+the best weights so far, and four random generators: that of the rows' order, torch's, NumPy's and Python's. Leaving out
+any of them gives other weights. What a network keeps elsewhere, such as in plain attributes, isn't seen: keep it in a
 buffer.
 """
 
@@ -38,10 +38,17 @@ class History:
 class Progress:
     """How far a training is: the *batch*es done of *epoch*, and their sum of losses over the weight *seen*."""
 
-    def __init__(self, network: nn.Module, optimiser: torch.optim.Optimizer, shuffle: torch.Generator) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        optimiser: torch.optim.Optimizer,
+        shuffle: torch.Generator,
+        schedule: torch.optim.lr_scheduler.LRScheduler | None = None,
+    ) -> None:
         self.network = network
         self.optimiser = optimiser
         self.shuffle = shuffle
+        self.schedule = schedule
         self.history = History()
         self.epoch = 0
         self.next_epoch()
@@ -80,6 +87,7 @@ def _facts(state: Progress) -> dict[str, Any]:
         "batch": state.batch,
         "seen": state.seen,
         "curve": history.curve,
+        "schedule": state.schedule.state_dict() if state.schedule else None,
         "best_epoch": history.best_epoch,
         "best_loss": history.best_loss if math.isfinite(history.best_loss) else _NEVER,
         "numpy": [name, np.asarray(keys).tolist(), *rest],
@@ -110,6 +118,10 @@ def take(state: Progress, tensors: dict[str, torch.Tensor], facts: dict[str, Any
             own[name].copy_(value)
     groups = state.optimiser.state_dict()["param_groups"]
     state.optimiser.load_state_dict({"state": kept, "param_groups": groups})
+    if state.schedule:
+        state.schedule.load_state_dict(facts["schedule"])
+        for group, rate in zip(state.optimiser.param_groups, state.schedule.get_last_lr(), strict=True):
+            group["lr"] = rate
     state.epoch, state.batch, state.seen = facts["epoch"], facts["batch"], facts["seen"]
     state.total, state.order = tensors["total"].clone(), tensors["order"].clone()
     state.history = History(

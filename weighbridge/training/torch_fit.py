@@ -1,4 +1,4 @@
-"""Train a network: mini-batches of a shuffled copy, AdamW, early stopping on the validation loss.
+"""Train a network: mini-batches of a shuffled copy, AdamW with a schedule, early stopping on the validation loss.
 
 The trainer asks for nothing but a :class:`Source`, which hands out batches. :class:`Rows` is one whose table fits into
 memory: there is no ``DataLoader``, an epoch is one ``index_select`` and then slices of it, which is several times
@@ -23,6 +23,7 @@ from weighbridge.training.checkpoints import Checkpoints
 from weighbridge.training.models import seed_everything
 from weighbridge.training.objective import Objective
 from weighbridge.training.resuming import History, Progress
+from weighbridge.training.schedules import schedule
 
 __all__ = ["Batch", "History", "Predicting", "Rows", "Source", "fit", "loss", "predictions", "reproducible", "rows"]
 
@@ -123,7 +124,9 @@ def fit(  # noqa: PLR0913 - the parts of one fit
     seed_everything(seed)
     shuffle = torch.Generator().manual_seed(seed)
     with checkpoints.interruptible() if checkpoints else contextlib.nullcontext(), reproducible(threads):
-        state = Progress(network, _optimiser(network, settings), shuffle)
+        optimiser = _optimiser(network, settings)
+        batches = math.ceil(len(train) / settings.batch_size)
+        state = Progress(network, optimiser, shuffle, schedule(optimiser, settings, batches))
         if checkpoints:
             checkpoints.resume(lambda tensors, facts: resuming.take(state, tensors, facts))
         for epoch in range(state.epoch, settings.epochs + 1):
@@ -187,6 +190,8 @@ def _epoch(state: Progress, train: Source, batch_size: int, objective: Objective
             optimiser.zero_grad()
             step_loss.backward()  # type: ignore[no-untyped-call]  # torch annotates it in part
             optimiser.step()
+            if state.schedule:
+                state.schedule.step()
             state.total += step_loss.detach() * count
             state.seen += _weight(batch)
         state.batch += 1
