@@ -4,7 +4,7 @@ import platform
 from pathlib import Path
 from typing import Any
 
-from weighbridge import cluster, documents, machine, manifest, paths
+from weighbridge import cluster, documents, machine, manifest, paths, scratch
 from weighbridge.digest import folder_entries, sha256_file, sha256_json
 from weighbridge.root import lock as lock_of
 from weighbridge.tasks import TrainTask, plain
@@ -93,12 +93,13 @@ def run(  # noqa: PLR0913 - what a run is made of
     given: dict[str, Any] = {
         "seed": seed, "threads": task.threads, "progress": _progress, "checkpoints": checkpoints,
     }  # fmt: skip
-    if memory.streams(data, task.candidate, task.memory_mb):
-        needed = memory.needed_mib(data, task.candidate)
-        on_disk = streaming.of_run(root, data, seed)
-        fitted = streaming.fit(task.candidate, schema, *on_disk, needed_mib=needed, **given)
-    else:
-        fitted = fitting.fit(task.candidate, schema, *tables.read_training(root, data, columns, seed), **given)
+    with scratch.staged(root, data, _LEARNED_FROM, _progress) as place:
+        if memory.streams(data, task.candidate, task.memory_mb):
+            needed = memory.needed_mib(data, task.candidate)
+            on_disk = streaming.of_run(place, data, seed)
+            fitted = streaming.fit(task.candidate, schema, *on_disk, needed_mib=needed, **given)
+        else:
+            fitted = fitting.fit(task.candidate, schema, *tables.read_training(place, data, columns, seed), **given)
     native.save(fitted, into)
     documents.write(into / "curve.csv", _curve(fitted.curve))
     files = folder_entries(into)
