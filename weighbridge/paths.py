@@ -54,6 +54,7 @@ LEDGER_INDEX = Path("results/.ledger.msgpack")  # may be deleted: made anew from
 LEDGER_SEEN = Path("results/.ledger.seen")  # a second book of what was written here
 RUNNING = Path("results/.running")  # held by the snakemake that runs here
 RUNNING_BESIDE = Path(".snakemake/weighbridge.running")  # held as well: results/ may be removed meanwhile
+HEAD = Path(".snakemake/weighbridge.head")  # the name of the snakemake that leads here, or did last
 STAGE_LOCKS = Path("results/.locks")  # one file for each stage, held while it runs
 ATTEMPTS = Path("results/attempts")  # one file for each stage that is running
 LOST = Path("results/lost")  # damaged records whose loss is on record

@@ -15,14 +15,16 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
-from weighbridge import paths
+from weighbridge import documents, heads, paths
 from weighbridge.errors import SetupError
 
 _PATIENCE_SECONDS = 0.5
 _PAUSE_SECONDS = 0.05
 _NO_LOCKS_HERE = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
 _SNAKEMAKE_LOCK = re.compile(r"\d+\.(input|output)\.lock")
+_JOB = re.compile(r", job (\S+)$")
 _SWEPT = ("data", "data/processed", "models", "models/*", "approvals", "runs/*")
 # Snakemake gives some of these a core, as to one that runs jobs. --unlock removes locks itself.
 _LOOKING = frozenset(
@@ -63,10 +65,10 @@ def is_looking(arguments: Iterable[str]) -> bool:
 
 
 def hold(root: Path) -> None:
-    """Hold the folder for the life of this process, and put in order what a killed one has left.
+    """Hold the folder for the life of this process, lead it, and put in order what a killed one has left.
 
     Snakemake's stale locks are removed, half-written files too, and attempts that were killed go on record. Where the
-    file system has no locks, Snakemake's own have to do.
+    file system has no locks, Snakemake's own have to do. See :mod:`weighbridge.heads` for what it is to lead.
 
     Args:
         root: the project's root.
@@ -91,9 +93,11 @@ def hold(root: Path) -> None:
                 stack.pop_all()
                 _held.add(root)
         except OSError as problem:
-            if problem.errno in _NO_LOCKS_HERE:
-                return
-            raise _unwritable(root, problem) from None
+            if problem.errno not in _NO_LOCKS_HERE:
+                raise _unwritable(root, problem) from None
+            if not _stale_locks(root):  # else a snakemake runs here, and this one will be refused
+                heads.take_over(root)
+            return
     if not taken:
         raise SetupError(
             f"another snakemake runs in this folder ({holder or 'it has just started'}); wait for it, or end it there"
@@ -119,9 +123,12 @@ def _taken(descriptor: int, kind: int, patience_seconds: float) -> bool:
 
 
 def _write_holder(descriptor: int) -> None:
+    from weighbridge import cluster
+
     os.truncate(descriptor, 0)
     since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    text = f"process {os.getpid()} on {platform.node()}, since {since}"
+    job = cluster.job_id()
+    text = f"process {os.getpid()} on {platform.node()}, since {since}{f', job {job}' if job else ''}"
     os.pwrite(descriptor, text.encode(), 0)
 
 
@@ -135,10 +142,9 @@ def _unwritable(root: Path, problem: OSError) -> SetupError:
 
 
 def _put_in_order(root: Path, holder: str) -> None:
-    """Clear up after a pipeline that was killed; where the last one ended by itself there is nothing to do."""
+    """Lead from now on, and clear up after a pipeline that was killed; often there is nothing to do."""
     from weighbridge.registry import attempts
 
-    killed = attempts.close_dead(root)
     locks = _stale_locks(root)
     if locks and _is_elsewhere(holder):
         raise SetupError(
@@ -146,20 +152,35 @@ def _put_in_order(root: Path, holder: str) -> None:
             "where it doesn't, type 'snakemake --unlock', then the same command again (a container with a fixed "
             "--hostname needs neither)"
         )
+    heads.take_over(root)
+    killed = attempts.close_dead(root, everywhere=True)
     for lock in locks:
         lock.unlink(missing_ok=True)
-    if not (locks or killed):
+    sent = heads.left(root)
+    if not (locks or killed or any(sent)):
         return
     still = _still_running(root)
-    if not still:
+    if still or sent.running or sent.unknown or attempts.elsewhere(root):
+        words = f"{still or 'what it began elsewhere'} runs on and is waited for"
+    else:
         _sweep(root)
-    words = "its locks and half-written files are removed" if not still else f"{still} runs on and is waited for"
+        words = "its locks and half-written files are removed"
     _say(f"the last snakemake here was killed; {words}, and its work goes on")
+    for line in sent.in_words():
+        _say(line)
 
 
 def _is_elsewhere(holder: str) -> bool:
-    """Return whether another host held the folder last; not every network file system tells of that one's lock."""
-    return bool(holder) and f" on {platform.node()}," not in holder
+    """Return whether another host held the folder last, where it may still run.
+
+    Not every network file system tells of that one's lock. Of a snakemake that was itself a job the scheduler knows.
+    """
+    from weighbridge import cluster
+
+    if not holder or f" on {platform.node()}," in holder:
+        return False
+    job = _JOB.search(holder)
+    return not (job and cluster.state(job[1]).phase is cluster.Phase.ENDED)
 
 
 def _stale_locks(root: Path) -> list[Path]:
@@ -206,8 +227,20 @@ def _say(text: str) -> None:
     sys.stderr.flush()
 
 
+class Turn(NamedTuple):
+    """A stage's turn, once nobody else runs it.
+
+    Attributes:
+        wanted: whether it is still to be run: not where the snakemake that sent it was followed by another one.
+        waited_since: since when it waited for another process; ``None`` where it didn't.
+    """
+
+    wanted: bool
+    waited_since: str | None = None
+
+
 @contextlib.contextmanager
-def alone(root: Path, stage: str) -> Iterator[None]:
+def alone(root: Path, stage: str) -> Iterator[Turn]:
     """Be the only process that runs *stage* in this folder: wait for one that a killed Snakemake has left running.
 
     Both would write the same files; they do so one after the other.
@@ -216,16 +249,22 @@ def alone(root: Path, stage: str) -> Iterator[None]:
         root: the project's root.
         stage: the stage's name, with candidate and seed where it has such.
     """
+    waited_since = None
     with contextlib.ExitStack() as stack:
         descriptor = _opened(root / paths.STAGE_LOCKS / stage)
         stack.callback(os.close, descriptor)
         try:
             if not _taken(descriptor, fcntl.LOCK_EX, 0):
                 holder = os.pread(descriptor, 200, 0).decode(errors="replace").strip()
+                waited_since = documents.utc_now()
                 _say(f"{stage} runs already ({holder}); this one waits for it")
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
             _write_holder(descriptor)
         except OSError as problem:
             if problem.errno not in _NO_LOCKS_HERE:
                 raise
-        yield
+        wanted = not heads.is_superseded(root)
+        if not wanted:
+            # A failure would make Snakemake remove what the other one has made.
+            _say(f"{stage} is left to the snakemake that has started here since; nothing is done")
+        yield Turn(wanted, waited_since)

@@ -3,6 +3,7 @@
 Nothing heavy is imported here: each command imports what it needs.
 """
 
+import contextlib
 import functools
 import gc
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from typing import IO, Any, TypeVar
 import click
 
 from weighbridge import machine, running
-from weighbridge.errors import WeighbridgeError
+from weighbridge.errors import RecordError, WeighbridgeError
 from weighbridge.root import find_root
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -42,8 +43,12 @@ def _stage(function: F) -> F:
         candidate, seed = options.get("candidate"), options.get("seed")
         of = [str(part) for part in (stage, candidate, seed) if part is not None]
         try:
-            with attempts.recorded(folder, stage, candidate, seed), running.alone(folder, "-".join(of)):
-                function(folder, settings.read() if settings else "{}", **options)
+            with attempts.recorded(folder, stage, candidate, seed), running.alone(folder, "-".join(of)) as turn:
+                if turn.wanted:
+                    with contextlib.suppress(OSError, RecordError):
+                        attempts.close_dead(folder, job=(stage, candidate, seed))
+                    click.get_current_context().obj = turn
+                    function(folder, settings.read() if settings else "{}", **options)
         except attempts.Cancelled as stop:
             click.echo(f"weighbridge {stage}: {attempts.in_words(stop)}", err=True)
             raise
@@ -139,7 +144,8 @@ def train(root: Path, settings: str, candidate: str, seed: int) -> None:
     machine.fix_threads(task.threads)
     from weighbridge.stages import reuse as stage
 
-    stage.run(root, candidate, seed, task, _code(root, "train", task.candidate.model))
+    turn: running.Turn = click.get_current_context().obj
+    stage.run(root, candidate, seed, task, _code(root, "train", task.candidate.model), since=turn.waited_since)
 
 
 @_stage

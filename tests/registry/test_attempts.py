@@ -187,8 +187,8 @@ def test_what_runs_elsewhere_is_closed_only_by_the_same_job(tmp_path: Path, proc
     assert attempts.close_dead(tmp_path) == 0
     assert attempts.close_dead(tmp_path, job=("train", "boosting", 1)) == 0
     assert path.exists()
-    with attempts.recorded(tmp_path, "train", "boosting", 0):
-        assert [record["status"] for record in on_record(tmp_path)] == ["killed"]
+    assert attempts.close_dead(tmp_path, job=("train", "boosting", 0)) == 1
+    assert [record["status"] for record in on_record(tmp_path)] == ["killed"]
     assert markers(tmp_path) == []
 
 

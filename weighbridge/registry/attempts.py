@@ -34,11 +34,19 @@ _CODE_OF_SIGNAL = 128
 
 
 class Cancelled(SystemExit):
-    """A signal asked the process to stop; it ends with the exit code that a shell expects of it, such as 143."""
+    """A signal asked the process to stop; it ends with the exit code that a shell expects of it, such as 143.
+
+    Attributes:
+        signal: its name, such as ``SIGTERM``.
+        saved: whether the work of this start is saved, so that the next one goes on from there.
+        then: what comes next, in words, for the record; empty where nobody knows.
+    """
 
     def __init__(self, number: int) -> None:
         super().__init__(_CODE_OF_SIGNAL + number)
         self.signal = signal.Signals(number).name
+        self.saved = False
+        self.then = ""
 
 
 @contextlib.contextmanager
@@ -66,21 +74,21 @@ def recorded(root: Path, stage: str, candidate: str | None = None, seed: int | N
     path = root / paths.ATTEMPTS / f"{marker.attempt}.json"
     # Where nothing can be written the stage will say so itself.
     with contextlib.suppress(OSError):
-        close_dead(root, job=marker.job)
+        close_dead(root)
         documents.write(path, msgspec.json.encode(marker))
-    try:
-        with _raising():
+    with _raising():
+        try:
             yield
-    except KeyboardInterrupt:
-        _close(root, path, _record(root, marker, Cancelled(signal.SIGINT)))
-        raise Cancelled(signal.SIGINT) from None
-    except BaseException as error:
-        if isinstance(error, ReleaseRefused) and _refused_since(root, marker):
-            path.unlink(missing_ok=True)
-        else:
-            _close(root, path, _record(root, marker, error))
-        raise
-    path.unlink(missing_ok=True)
+        except KeyboardInterrupt:
+            _close(root, path, _record(root, marker, Cancelled(signal.SIGINT)))
+            raise Cancelled(signal.SIGINT) from None
+        except BaseException as error:
+            if isinstance(error, ReleaseRefused) and _refused_since(root, marker):
+                path.unlink(missing_ok=True)
+            else:
+                _close(root, path, _record(root, marker, error))
+            raise
+        path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -88,6 +96,8 @@ def _raising() -> Iterator[None]:
     """Raise :class:`Cancelled` where a signal asks to stop; who ignores that signal goes on ignoring it."""
 
     def stop(number: int, _frame: FrameType | None) -> None:
+        for one in mine:  # schedulers send it again, and the record is still to be written
+            signal.signal(one, signal.SIG_IGN)
         raise Cancelled(number)
 
     if threading.current_thread() is not threading.main_thread():
@@ -125,7 +135,7 @@ def _record(root: Path, marker: Marker, error: BaseException) -> dict[str, Any]:
 def in_words(error: BaseException) -> str:
     """Return what an exception says, as a record has it: the project's own with the name of its class."""
     if isinstance(error, Cancelled):
-        return f"stopped by {error.signal}"
+        return f"stopped by {error.signal}{f': {error.then}' if error.then else ''}"
     if isinstance(error, MemoryError):
         return "out of memory"
     if isinstance(error, WeighbridgeError | OSError):
@@ -188,10 +198,16 @@ def failed(root: Path, *, stage: str, error: BaseException) -> None:
         ledger.append(root, record | said | {"when": documents.utc_now()})
 
 
-def close_dead(root: Path, job: tuple[str, str | None, int | None] | None = None) -> int:
+def close_dead(root: Path, job: tuple[str, str | None, int | None] | None = None, *, everywhere: bool = False) -> int:
     """Put attempts on record whose processes are gone, and return how many those were.
 
-    Processes of another machine can't be seen: of these only the attempts at *job* are closed, which starts anew.
+    Processes of another machine can't be seen: of these only the attempts at *job* are closed, which starts anew. Of an
+    attempt within a cluster's job the scheduler is asked, and without its word it stays open.
+
+    Args:
+        root: the project's root.
+        job: what this process does, where no other process does so any more.
+        everywhere: whether the scheduler is asked of all jobs, which takes a while each.
 
     Raises:
         OSError: where the ledger can't be written; the markers stay.
@@ -201,10 +217,25 @@ def close_dead(root: Path, job: tuple[str, str | None, int | None] | None = None
         if holder and processes.is_alive(holder):
             continue  # which closes it just now
         marker = markers.read(path)
-        alive = marker and processes.is_alive(marker.process)
-        gone = marker is None or alive is False or (alive is None and marker.job == job)
-        closed += gone and _close_killed(root, path, marker)
+        if marker is None or _is_gone(marker, job, everywhere=everywhere):
+            closed += _close_killed(root, path, marker)
     return closed
+
+
+def _is_gone(marker: Marker, job: tuple[str, str | None, int | None] | None, *, everywhere: bool) -> bool:
+    alive = processes.is_alive(marker.process)
+    same = marker.job == job
+    if alive is not None or not marker.cluster_job:
+        return alive is False or (alive is None and same)
+    if same and marker.cluster_job == cluster.job_id():
+        return True  # the scheduler has started this process's job anew
+    return (same or everywhere) and cluster.state(marker.cluster_job).phase is cluster.Phase.ENDED
+
+
+def elsewhere(root: Path) -> bool:
+    """Return whether an attempt within a cluster's job on another machine is open."""
+    found = (marker for marker in markers.running(root) if marker.cluster_job)
+    return any(processes.is_alive(marker.process) is None for marker in found)
 
 
 def _close_killed(root: Path, path: Path, marker: Marker | None) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from weighbridge import documents, manifest, paths
+from weighbridge import documents, heads, manifest, paths
 from weighbridge.digest import folder_entries
 from weighbridge.errors import DataError, RecordError, WeighbridgeError
 from weighbridge.registry import adoption, ledger, records, runs
@@ -24,8 +24,19 @@ from weighbridge.training.checkpoints import Checkpoints
 _RECORD = "run.yaml"
 
 
-def run(root: Path, candidate: str, seed: int, task: TrainTask, code: str) -> manifest.RunRecord:
+def run(  # noqa: PLR0913 - what a run is made of
+    root: Path, candidate: str, seed: int, task: TrainTask, code: str, *, since: str | None = None
+) -> manifest.RunRecord:
     """Restore the run, or train it; its files appear whole, ``run.yaml`` last, and the ledger knows of it before.
+
+    Args:
+        root: the project's root.
+        candidate: the candidate's name.
+        seed: the run's seed.
+        task: what the stage is told.
+        code: digest of the source files.
+        since: when this process began to wait for another one that did the same; what was trained since then is
+            restored even where ``reuse`` is false.
 
     Raises:
         WeighbridgeError: as :func:`weighbridge.stages.train.run`; a run that can't be restored is no error.
@@ -38,11 +49,12 @@ def run(root: Path, candidate: str, seed: int, task: TrainTask, code: str) -> ma
     about = {"kind": records.RUN, "run": identity, "candidate": candidate, "seed": seed}
     with _draft(folder) as draft:
         damaged = False
-        if task.reuse:
-            record, damaged = _restored(root, identity, given, draft / "restored")
+        if task.reuse or since:
+            newer = "" if task.reuse else since or ""
+            record, damaged = _restored(root, identity, given, draft / "restored", newer)
             if record:
                 _put_on_record(root, about | {"status": records.RESTORED, "from": record.training.restored_from})
-                _place(draft / "restored", folder, record)
+                _place(root, draft / "restored", folder, record)
                 checkpoints.clear()
                 return record
         made = draft / "trained"
@@ -50,11 +62,16 @@ def run(root: Path, candidate: str, seed: int, task: TrainTask, code: str) -> ma
         record = train.run(
             root, candidate, seed, task, code=code, identity=identity, checkpoints=checkpoints, into=made
         )
+        if train.inputs(root, seed, task, code) != given:
+            raise DataError(
+                "the rows or the environment were changed while this run was trained, so it is of neither; run "
+                "snakemake again"
+            )
         address, files = _keep(root, made)
         result = {"inputs": given, "parameters": record.parameters, "dvc": address, "files": files}
         cost = {"host": record.training.host, "wall_seconds": record.training.wall_seconds}
         _put_on_record(root, about | {"status": records.TRAINED} | result | cost)
-        _place(made, folder, record)
+        _place(root, made, folder, record)
         checkpoints.clear()
         if damaged and address:
             _mend_remote(root, address)
@@ -76,14 +93,19 @@ def _say(text: str) -> None:
     print(text, flush=True)
 
 
-def _restored(root: Path, identity: str, given: dict[str, Any], folder: Path) -> tuple[manifest.RunRecord | None, bool]:
+def _restored(
+    root: Path, identity: str, given: dict[str, Any], folder: Path, newer: str
+) -> tuple[manifest.RunRecord | None, bool]:
     """Bring the run's files into *folder*; return its record, if it could be, and whether damage was met.
+
+    Records before *newer* don't count.
 
     What releases of others have on record is taken in where this clone's own ledger doesn't know the run.
     """
     found = runs.find(root, identity, given)
     if not found and adoption.attempt(root, _say):
         found = runs.find(root, identity, given)
+    found = tuple(kept for kept in found if kept.when >= newer)
     damaged = False
     for kept in found:
         shutil.rmtree(folder, ignore_errors=True)
@@ -114,8 +136,14 @@ def _checked(path: Path, identity: str, kept: runs.Kept) -> manifest.RunRecord:
     return record
 
 
-def _place(made: Path, folder: Path, record: manifest.RunRecord) -> None:
-    """Move the run's files into place; without ``run.yaml`` they count for nothing, so it goes first and comes last."""
+def _place(root: Path, made: Path, folder: Path, record: manifest.RunRecord) -> None:
+    """Move the run's files into place; without ``run.yaml`` they count for nothing, so it goes first and comes last.
+
+    Where locks don't work, another snakemake's job may have been faster, with other settings: its run stays.
+    """
+    if heads.is_superseded(root) and (folder / _RECORD).is_file():
+        _say("on record, and not put in place: the snakemake that has started here since has its own run there")
+        return
     (folder / _RECORD).unlink(missing_ok=True)
     for entry in record.files:
         (made / entry.path).replace(folder / entry.path)

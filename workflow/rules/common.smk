@@ -10,7 +10,7 @@ sys.path.insert(0, str(engine))
 
 from snakemake.exceptions import WorkflowError
 
-from weighbridge import paths, plan, running
+from weighbridge import heads, paths, plan, running
 from weighbridge.errors import SettingsError, WeighbridgeError
 from weighbridge.registry import attempts
 from weighbridge.root import lock_input, require_working
@@ -28,6 +28,8 @@ try:
     require_working(root, engine)
     if workflow.is_main_process and not looking:
         running.hold(root)
+    if not workflow.is_main_process:
+        heads.refuse_superseded(root)
     project = plan.Plan(
         plan.load(root, config, workflow.config_settings.configfiles), root
     )
