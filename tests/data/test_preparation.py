@@ -120,7 +120,7 @@ def test_rows_of_several_runs_are_sorted_and_written_in_row_groups_of_one_size(t
 def test_runs_of_any_size_give_all_rows_in_order(
     tmp_path_factory: pytest.TempPathFactory, keys: list[tuple[int, str]], size: int, batch: int
 ) -> None:
-    runs = Runs(tmp_path_factory.mktemp("runs"), ["number", "text"], size)
+    runs = Runs([tmp_path_factory.mktemp("runs")], ["number", "text"], size)
     given_ = pa.table(
         {"number": pa.array([n for n, _ in keys], "int64"), "text": pa.array([t for _, t in keys], "string")}
     )

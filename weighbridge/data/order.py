@@ -29,13 +29,14 @@ class Runs:
     """Rows to be put in the order of the columns *by*, in which no two rows are alike.
 
     Args:
-        folder: an empty folder for the runs.
+        folders: empty folders for the runs; where there is no room in the first one, the next one takes them.
         by: names of the columns, the first one first.
         size: most rows in a run.
     """
 
-    def __init__(self, folder: Path, by: Sequence[str], size: int = ROWS_IN_RUN) -> None:
-        self._folder, self._by, self._size = folder, list(by), size
+    def __init__(self, folders: Sequence[Path], by: Sequence[str], size: int = ROWS_IN_RUN) -> None:
+        self._folders, self._by, self._size = list(folders), list(by), size
+        self._files: list[Path] = []
         self._rows: list[int] = []
         self._samples: list[_Key] = []
         self._waiting: list[pa.Table] = []
@@ -59,20 +60,29 @@ class Runs:
         run = rows.take(self._order(rows)).combine_chunks()
         keys = run.select(self._by)
         self._samples += _keys(keys.take(pa.array(range(0, len(keys), max(1, len(keys) // _SAMPLES)))))
-        with pa.OSFile(str(self._path(len(self._rows))), "wb") as file, pa.ipc.new_file(file, run.schema) as writer:
-            writer.write_table(run)
+        self._files.append(self._written(run))
         self._rows.append(len(run))
+
+    def _written(self, run: pa.Table) -> Path:
+        path = self._folders[0] / f"{len(self._rows)}.arrow"
+        try:
+            with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, run.schema) as writer:
+                writer.write_table(run)
+        except OSError:
+            path.unlink(missing_ok=True)
+            if len(self._folders) == 1:
+                raise
+            del self._folders[0]
+            return self._written(run)
+        return path
 
     def _order(self, rows: pa.Table) -> pa.Array:
         keys = rows.select(self._by).combine_chunks()  # in pieces they take half as long again
         return pc.sort_indices(keys, sort_keys=[(name, "ascending") for name in self._by])
 
-    def _path(self, number: int) -> Path:
-        return self._folder / f"{number}.arrow"
-
     def _run(self, number: int) -> pa.Table:
         """Return a run as it lies on disk: only what is looked at is read."""
-        with pa.memory_map(str(self._path(number))) as file:
+        with pa.memory_map(str(self._files[number])) as file:
             return pa.ipc.open_file(file).read_all()
 
     def columns(self, names: Sequence[str]) -> Iterator[pa.Table]:

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from weighbridge import paths, settings
+from weighbridge import paths, scratch, settings
 from weighbridge.data import hashes, parts, plain, problems, split, tables
 from weighbridge.data.batches import Batches
 from weighbridge.data.canonical import canonical
@@ -58,14 +58,23 @@ class Prepared(NamedTuple):
     dropped: int
 
 
-def prepare(batches: Batches, schema: Schema, rule: settings.Split, targets: dict[str, Path]) -> Prepared:
+def prepare(
+    batches: Batches,
+    schema: Schema,
+    rule: settings.Split,
+    targets: dict[str, Path],
+    progress: scratch.Progress = lambda _text: None,
+) -> Prepared:
     """Write the parts to *targets*, each sorted by time and id (by id where there is no time).
+
+    What lies on disk meanwhile goes to the node's own, where one is named and has room.
 
     Args:
         batches: what ``load`` returned.
         schema: what its columns mean.
         rule: how rows are divided.
         targets: the file of each part, by its name.
+        progress: called with a line of text where the node's own disk can't be had.
 
     Raises:
         DataError: listing every problem of the first batch that has one, or of all rows together.
@@ -75,8 +84,8 @@ def prepare(batches: Batches, schema: Schema, rule: settings.Split, targets: dic
     needed = split.needed(schema, rule)
     beside = next(iter(targets.values())).parent
     beside.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=beside, prefix=paths.TEMPORARY) as folder:
-        rows = _Rows(Path(folder), schema, needed)
+    with tempfile.TemporaryDirectory(dir=beside, prefix=paths.TEMPORARY) as folder, scratch.folder(progress) as own:
+        rows = _Rows([*([own] if own else []), Path(folder)], schema, needed)
         with Behind() as behind:  # a batch becomes canonical while the next one is loaded
             for batch in batches:
                 behind.do(rows.add, batch, batches.rows)
@@ -105,8 +114,8 @@ def prepare(batches: Batches, schema: Schema, rule: settings.Split, targets: dic
 class _Rows:
     """Canonical rows on their way to the disk, and what must be known of all of them."""
 
-    def __init__(self, folder: Path, schema: Schema, needed: list[str]) -> None:
-        self.runs = Runs(folder, [name for name in (schema.time, schema.id) if name is not None])
+    def __init__(self, folders: list[Path], schema: Schema, needed: list[str]) -> None:
+        self.runs = Runs(folders, [name for name in (schema.time, schema.id) if name is not None])
         self.dropped = 0
         self._schema = schema
         self._extra = [name for name in needed if name not in schema.columns]

@@ -29,7 +29,8 @@ def run(root: Path, task: PreprocessTask) -> DataSection:
     _refuse_another_task(schema, task.data)
     before = _loaded_before(root)
     loaded = batches.Batches(_load(task.data.load, root / paths.RAW), before, schema.columns)
-    parts, dropped = prepare(loaded, schema, task.data.split, {name: root / paths.split(name) for name in paths.SPLITS})
+    targets = {name: root / paths.split(name) for name in paths.SPLITS}
+    parts, dropped = prepare(loaded, schema, task.data.split, targets, print)
     changes = batches.changes(before, loaded.columns) if before else []
     seen = values.examine(parts, schema)
     digests = {name: part.sha256 for name, part in parts.items()}
