@@ -5,11 +5,12 @@ import fcntl
 import os
 import shutil
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
+import slurm_lab
 import small_project
 from small_project import Project
 
@@ -78,3 +79,14 @@ def fresh(made: Project, tmp_path: Path) -> Project:
 def finished(done: Project, tmp_path: Path) -> Project:
     """A copy of the project after its first run."""
     return small_project.copy(done, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def slurm(request: pytest.FixtureRequest) -> Iterator[slurm_lab.Lab]:
+    """A Slurm of this module's own, as its ``SLURM`` says; see :mod:`slurm_lab`."""
+    shape = getattr(request.module, "SLURM", slurm_lab.Shape())
+    lacking = slurm_lab.missing(shape)
+    if lacking and os.geteuid():
+        pytest.skip(f"{', '.join(lacking)} not installed, and no right to: see CONTRIBUTING.md")
+    with slurm_lab.lab(shape) as lab:
+        yield lab
