@@ -37,13 +37,18 @@ def _stage(function: F) -> F:
         # The libraries that a stage imports make millions of objects to stay: looking for garbage among them
         # takes a tenth of the time of their import.
         gc.set_threshold(_OBJECTS_TO_COLLECT)
+        from weighbridge import requeueing
         from weighbridge.registry import attempts
 
         folder, stage = find_root(), function.__name__
         candidate, seed = options.get("candidate"), options.get("seed")
         of = [str(part) for part in (stage, candidate, seed) if part is not None]
         try:
-            with attempts.recorded(folder, stage, candidate, seed), running.alone(folder, "-".join(of)) as turn:
+            with (
+                attempts.recorded(folder, stage, candidate, seed),
+                requeueing.heeded(),
+                running.alone(folder, "-".join(of)) as turn,
+            ):
                 if turn.wanted:
                     with contextlib.suppress(OSError, RecordError):
                         attempts.close_dead(folder, job=(stage, candidate, seed))

@@ -21,7 +21,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 from weighbridge import machine
+from weighbridge.errors import SettingsError
 from weighbridge.settings import Fit
+from weighbridge.training import checkpoints as checkpoints_
 from weighbridge.training import resuming, torch_fit
 from weighbridge.training.checkpoints import Checkpoints
 
@@ -274,6 +276,18 @@ def test_of_other_instruction_sets_none_is_taken(
     assert len([line for line in said if "other instruction sets" in line]) == 2
 
 
+def test_checkpoints_that_were_passed_over_push_no_new_ones_out(
+    two: list[Path], uninterrupted: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On another processor it begins anew, and is interrupted before it has come as far."""
+    monkeypatch.setattr(machine, "instruction_sets", lambda: ("sse4_2",))
+    with pytest.raises(KeyboardInterrupt):
+        train(built(lambda batch: signal.raise_signal(signal.SIGINT) if batch == 12 else None), always(two[0].parent))
+    checkpoints = always(two[0].parent)
+    assert train(built(), checkpoints) == uninterrupted
+    assert str(checkpoints.resumed_from).startswith("step 12,")
+
+
 def test_of_another_network_none_is_taken(two: list[Path]) -> None:
     other = Noisy()
     other.last = nn.Linear(12, 2)
@@ -338,6 +352,76 @@ def test_saving_takes_a_small_share_of_the_time(tmp_path: Path, monkeypatch: pyt
         checkpoints.reached(step, state)
     assert saves == [10.0, *(10.0 + 200.0 * turn for turn in range(1, len(saves)))]
     assert math.ceil(now[0] / 200) == len(saves)
+
+
+def test_a_large_state_is_first_saved_when_that_is_a_small_share(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its size: 6 MB are expected to take 20 ms, of which 2 s are a hundredth."""
+    now = [0.0]
+    monkeypatch.setattr("weighbridge.training.checkpoints.time.monotonic", lambda: now[0])
+    checkpoints = at(tmp_path, least_seconds=0.5)
+    saved: list[int] = []
+    for step in range(1, 31):
+        now[0] += 0.1
+        checkpoints.reached(step, lambda: ({"value": torch.zeros(1_500_000)}, {}))
+        saved += [step] if checkpoints.names() and not saved else []
+    assert saved == [20]
+
+
+@pytest.mark.parametrize(("said", "expected"), [("0", 3), ("2.5", 1), ("", 0)])
+def test_how_often_to_save_may_be_said(
+    said: str, expected: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However large the state is."""
+    now = [0.0]
+    monkeypatch.setattr("weighbridge.training.checkpoints.time.monotonic", lambda: now[0])
+    monkeypatch.setenv(checkpoints_.SECONDS, said)
+    checkpoints = at(tmp_path)
+    saved: set[str] = set()
+    for step in (1, 2, 3):
+        now[0] += 1.0
+        checkpoints.reached(step, lambda: ({"value": torch.zeros(1_500_000)}, {}))
+        saved |= checkpoints.names()
+    assert len(saved) == expected
+
+
+@pytest.mark.parametrize("said", ["often", "-1", "nan", "inf"])
+def test_what_is_no_time_is_refused(said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(checkpoints_.SECONDS, said)
+    with pytest.raises(SettingsError, match=f"{checkpoints_.SECONDS}: found '{said}'; expected seconds, such as 60"):
+        at(tmp_path)
+
+
+def test_a_term_signal_that_comes_twice_saves_once(tmp_path: Path, uninterrupted: bytes) -> None:
+    """Slurm sends it to all processes of a job, and one of them hands it on."""
+
+    def twice(batch: int) -> None:
+        if batch == 9:
+            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    seen: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, _frame: seen.append(number))
+    try:
+        with pytest.raises(SystemExit):
+            train(built(twice), at(tmp_path))
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert seen == [signal.SIGTERM]
+    assert [path.name[:12] for path in tmp_path.iterdir()] == ["000000000009"]
+    assert train(built(), at(tmp_path)) == uninterrupted
+
+
+def test_an_interrupt_from_the_keyboard_after_a_signal_acts_at_once(tmp_path: Path) -> None:
+    def both(batch: int) -> None:
+        if batch == 9:
+            signal.raise_signal(signal.SIGTERM)
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(built(both), at(tmp_path))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_after_success_nothing_is_left(two: list[Path]) -> None:

@@ -16,7 +16,7 @@ import msgspec
 from weighbridge import documents, heads, manifest, paths
 from weighbridge.digest import folder_entries
 from weighbridge.errors import DataError, RecordError, WeighbridgeError
-from weighbridge.registry import adoption, ledger, records, runs
+from weighbridge.registry import adoption, attempts, ledger, records, runs
 from weighbridge.stages import train
 from weighbridge.tasks import TrainTask
 from weighbridge.training.checkpoints import Checkpoints
@@ -59,9 +59,10 @@ def run(  # noqa: PLR0913 - what a run is made of
                 return record
         made = draft / "trained"
         made.mkdir()
-        record = train.run(
-            root, candidate, seed, task, code=code, identity=identity, checkpoints=checkpoints, into=made
-        )
+        with _noting_progress(checkpoints):
+            record = train.run(
+                root, candidate, seed, task, code=code, identity=identity, checkpoints=checkpoints, into=made
+            )
         if train.inputs(root, seed, task, code) != given:
             raise DataError(
                 "the rows or the environment were changed while this run was trained, so it is of neither; run "
@@ -87,6 +88,17 @@ def _draft(beside: Path) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _noting_progress(checkpoints: Checkpoints) -> Iterator[None]:
+    """Let who is stopped within tell whether the next start comes further."""
+    before = checkpoints.names()
+    try:
+        yield
+    except attempts.Cancelled as stop:
+        stop.saved = bool(checkpoints.names() - before)
+        raise
 
 
 def _say(text: str) -> None:

@@ -7,6 +7,8 @@ training was and ends in the SHA-256 of its bytes, so a damaged one is known bef
 import contextlib
 import hashlib
 import json
+import math
+import os
 import re
 import shutil
 import signal
@@ -19,12 +21,19 @@ from typing import Any, NamedTuple
 
 from weighbridge import documents, machine
 from weighbridge.digest import canonical_json
+from weighbridge.errors import SettingsError
 
 _FORMAT = 1
 _KEPT = 2  # the one before the last stands in where the last is damaged
 _FORGOTTEN_SECONDS = 30 * 86400
+_LEAST_SECONDS = 10.0
+_LARGEST_SHARE = 0.01
+_BYTES_A_SECOND = 300e6  # what the first save is expected to do, before one was measured
 _FILE = re.compile(r"(\d{12})-([0-9a-f]{64})\.safetensors")
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+SECONDS = "WEIGHBRIDGE_CHECKPOINT_SECONDS"
+"""Environment variable: seconds between two saves, whatever these cost."""
 
 State = tuple[dict[str, Any], dict[str, Any]]
 """Tensors by name, and facts that JSON can hold."""
@@ -45,7 +54,8 @@ class _Stopped(BaseException):
 class Checkpoints:
     """The checkpoints of one training in a folder of its own.
 
-    Saving takes at most a hundredth of the time: what a save took decides when the next one is due.
+    Saving takes at most a hundredth of the time: what a save took decides when the next one is due, and how large the
+    state is when the first one is.
 
     Attributes:
         resumed_from: the checkpoint that this start went on from; ``None`` where it began anew.
@@ -57,17 +67,27 @@ class Checkpoints:
         folder: Path,
         *,
         progress: Callable[[str], None],
-        least_seconds: float = 10.0,
-        largest_share: float = 0.01,
+        least_seconds: float | None = None,
+        largest_share: float | None = None,
     ) -> None:
         """Open *folder*, which needn't be there.
 
         Args:
             folder: of this training alone: its name tells data, code, settings, environment and seed apart.
             progress: called with a line of text where a checkpoint is passed over or can't be written.
-            least_seconds: the least time between two saves.
-            largest_share: the largest share of the time that saving may take.
+            least_seconds: the least time between two saves; where left out, what the environment variable
+                :data:`SECONDS` says, else ten.
+            largest_share: the largest share of the time that saving may take; where left out a hundredth, or all of it
+                where the variable is set.
+
+        Raises:
+            SettingsError: where the variable is no number of seconds.
         """
+        said = _said_seconds()
+        if least_seconds is None:
+            least_seconds = _LEAST_SECONDS if said is None else said
+        if largest_share is None:
+            largest_share = _LARGEST_SHARE if said is None else 1.0
         self.resumed_from: str | None = None
         self.spent = Spent()
         self._folder = folder
@@ -75,9 +95,16 @@ class Checkpoints:
         self._least_seconds = least_seconds
         self._largest_share = largest_share
         self._watch = machine.Stopwatch()
-        self._due = time.monotonic() + least_seconds
+        self._began = time.monotonic()
+        self._due = self._began + least_seconds
+        self._measured = False
+        self._passed: set[str] = set()
         self._signal: int | None = None
         self._able = True
+
+    def names(self) -> frozenset[str]:
+        """Return the names of all checkpoints; a new one among them is progress."""
+        return frozenset(path.name for path in self._files())
 
     def resume(self, take: Callable[[dict[str, Any], dict[str, Any]], None]) -> None:
         """Hand the newest whole checkpoint to *take*, tensors and facts; without one nothing happens.
@@ -91,6 +118,7 @@ class Checkpoints:
                 take(tensors, facts)
             except Exception as problem:  # noqa: BLE001 - torch raises all kinds; without a checkpoint it begins anew
                 self._progress(f"checkpoint {path.name[:21]}… is passed over: {problem}")
+                self._passed.add(path.name)
                 continue
             self.spent = Spent(**facts["spent"])
             self.resumed_from = f"step {int(path.name[:12])}, SHA-256 {path.stem.partition('-')[2]}"
@@ -109,14 +137,30 @@ class Checkpoints:
         began = time.monotonic()
         if self._able:
             try:
-                self._write(steps, *state())
+                tensors, facts = state()
+                if self._is_early(tensors):
+                    return
+                self._write(steps, tensors, facts)
             except OSError as problem:  # a later one may fit; the training itself needs none
                 self._progress(f"no checkpoint at step {steps}: {problem.strerror or problem}")
             except Exception as problem:  # noqa: BLE001 - whatever a state holds, the training itself stands
                 self._able = False
                 self._progress(f"this network's state can't be saved ({problem}); a killed training begins anew")
         ended = time.monotonic()
-        self._due = ended + max(self._least_seconds, (ended - began) * (1 / self._largest_share - 1))
+        self._due = ended + self._pause(ended - began)
+
+    def _is_early(self, tensors: dict[str, Any]) -> bool:
+        """Return whether the first save would take more than its share of the time so far; then it is put off."""
+        if self._measured or self._signal is not None:
+            return False
+        self._measured = True
+        expected = sum(value.nbytes for value in tensors.values()) / _BYTES_A_SECOND
+        self._due = max(self._due, self._began + self._pause(expected))
+        return time.monotonic() < self._due
+
+    def _pause(self, seconds: float) -> float:
+        """Return how long not to save, where a save takes so many *seconds*."""
+        return max(self._least_seconds, seconds * (1 / self._largest_share - 1))
 
     def _write(self, steps: int, tensors: dict[str, Any], facts: dict[str, Any]) -> None:
         import safetensors.torch
@@ -131,7 +175,9 @@ class Checkpoints:
         content = safetensors.torch.save(tensors, {"weighbridge": canonical_json(facts | about)})
         name = f"{steps:012d}-{hashlib.sha256(content).hexdigest()}.safetensors"
         documents.write(self._folder / name, content)
-        for old in self._files()[_KEPT:]:
+        # Those that were passed over may have more steps: they may not push these out. Another processor may take them.
+        own = [path for path in self._files() if path.name not in self._passed]
+        for old in own[_KEPT:]:
             old.unlink(missing_ok=True)
 
     def _files(self) -> list[Path]:
@@ -156,7 +202,8 @@ class Checkpoints:
     def interruptible(self) -> Iterator[None]:
         """Within, SIGTERM, SIGINT and SIGHUP wait for the next :meth:`reached`, which saves; then they act.
 
-        A second signal acts at once. In other threads than the main one, which can't set handlers, nothing changes.
+        A Ctrl-C after another signal acts at once; of the others a second one changes nothing, since schedulers send
+        them more than once. In other threads than the main one, which can't set handlers, nothing changes.
         """
         if threading.current_thread() is not threading.main_thread():
             yield
@@ -164,28 +211,44 @@ class Checkpoints:
         before = {number: signal.getsignal(number) for number in _SIGNALS}
         heeded = [number for number in _SIGNALS if before[number] not in {None, signal.SIG_IGN}]
 
+        def put_back() -> None:
+            for number in heeded:
+                signal.signal(number, before[number])
+
         def heed(number: int, _frame: FrameType | None) -> None:
-            self._signal = number
-            for one in heeded:
-                signal.signal(one, before[one])
+            if self._signal is not None and number == signal.SIGINT:
+                put_back()
+                signal.raise_signal(number)
+            self._signal = self._signal or number
 
         for number in heeded:
             signal.signal(number, heed)
         try:
-            yield
-            if self._signal is not None:  # it came after the last batch
-                self._end()
-        except _Stopped:
-            self._end()
+            with contextlib.suppress(_Stopped):
+                yield
         finally:
-            for number in heeded:
-                signal.signal(number, before[number])
+            put_back()
+        if self._signal is not None:  # it may have come after the last batch
+            self._end()
 
     def _end(self) -> None:
         number = self._signal or signal.SIGTERM
         self._progress(f"{signal.Signals(number).name}: ends here; the next start goes on from the last checkpoint")
         signal.raise_signal(number)  # to the handler that was there before: the default one ends the process
         raise SystemExit(128 + number)
+
+
+def _said_seconds() -> float | None:
+    said = os.environ.get(SECONDS, "")
+    if not said:
+        return None
+    try:
+        seconds = float(said)
+    except ValueError:
+        seconds = math.nan
+    if not (math.isfinite(seconds) and seconds >= 0):
+        raise SettingsError(f"the environment variable {SECONDS}: found {said!r}; expected seconds, such as 60")
+    return seconds
 
 
 def _read(path: Path) -> State:
