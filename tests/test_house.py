@@ -13,6 +13,7 @@ RULES = sorted((ROOT / "workflow/rules").glob("*.smk"))
 SOURCES = sorted([*(ROOT / "weighbridge").rglob("*.py"), *(ROOT / "project").rglob("*.py")])
 _LAYERS = (
     {
+        "clock",
         "cluster",
         "errors",
         "digest",

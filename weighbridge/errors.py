@@ -42,6 +42,14 @@ class RecordError(WeighbridgeError):
 
 
 class ReleaseRefused(WeighbridgeError):  # noqa: N818 - a verdict, not a fault
-    """The gates, or the state of the working tree, forbid a release."""
+    """The gates, or the state of the working tree, forbid a release.
+
+    Attributes:
+        on_record: whether the ledger has it already, with the gates that it fell short of.
+    """
 
     exit_code = 1
+
+    def __init__(self, message: str, *, on_record: bool = False) -> None:
+        super().__init__(message)
+        self.on_record = on_record

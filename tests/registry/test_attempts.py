@@ -94,8 +94,8 @@ def test_an_error_is_on_record_and_raised_on(tmp_path: Path, error: Exception, w
 
 def test_a_refusal_with_its_gates_on_record_is_not_recorded_twice(tmp_path: Path) -> None:
     def refuse() -> None:
-        ledger.append(tmp_path, rejected(when="2999-01-31T12:00:00Z"))
-        raise ReleaseRefused("ranks fell short")
+        ledger.append(tmp_path, rejected())
+        raise ReleaseRefused("ranks fell short", on_record=True)
 
     with pytest.raises(ReleaseRefused), attempts.recorded(tmp_path, "release"):
         refuse()

@@ -1,5 +1,6 @@
 """The index only saves time: what it says is what the files say, whatever happened to them or to it."""
 
+import itertools
 import os
 import time
 from pathlib import Path
@@ -13,13 +14,15 @@ from weighbridge import paths
 from weighbridge.registry import ledger, ledger_index
 
 OLD_NS = 1_700_000_000 * 10**9
+TICKS = itertools.count()
 
 
 def settle(root: Path) -> None:
-    """Let the ledger's folders look as if nothing had changed for long."""
-    for number, folder in enumerate(sorted((root / "runs").iterdir())):
+    """Let the ledger's folders look as if nothing had changed for long; no two changes at the same time."""
+    for folder in sorted((root / "runs").iterdir()):
         if folder.is_dir():
-            os.utime(folder, ns=(OLD_NS + number, OLD_NS + number))
+            moment = OLD_NS + next(TICKS)
+            os.utime(folder, ns=(moment, moment))
 
 
 def by_the_files(root: Path) -> tuple[tuple[str, ...], int]:

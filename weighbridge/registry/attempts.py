@@ -83,7 +83,7 @@ def recorded(root: Path, stage: str, candidate: str | None = None, seed: int | N
             _close(root, path, _record(root, marker, Cancelled(signal.SIGINT)))
             raise Cancelled(signal.SIGINT) from None
         except BaseException as error:
-            if isinstance(error, ReleaseRefused) and _refused_since(root, marker):
+            if isinstance(error, ReleaseRefused) and error.on_record:
                 path.unlink(missing_ok=True)
             else:
                 _close(root, path, _record(root, marker, error))
@@ -111,12 +111,6 @@ def _raising() -> Iterator[None]:
     finally:
         for number in mine:
             signal.signal(number, signal.SIG_DFL)
-
-
-def _refused_since(root: Path, marker: Marker) -> bool:
-    """Return whether the refusal is on record already, with its gates."""
-    decided = (row for row in ledger.rows(root) if (row.kind, row.status) == (records.RELEASE, records.REJECTED))
-    return any(row.when >= marker.when for row in decided)
 
 
 def _record(root: Path, marker: Marker, error: BaseException) -> dict[str, Any]:

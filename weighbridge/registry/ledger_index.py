@@ -10,7 +10,6 @@ import contextlib
 import os
 import re
 import tempfile
-import time
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import Self
 
 import msgspec
 
-from weighbridge import paths
+from weighbridge import clock, paths
 from weighbridge.registry.ledger_rows import Row, parents_first, read
 
 _FORMAT = 2
@@ -88,7 +87,9 @@ class Index:
     def look(self, folder: Path) -> bool:
         """Bring the index up to date with what lies in *folder*; return whether writing it down pays."""
         there = _folders(folder)
-        listed = dict(self._listed_again(there))
+        # The time is taken before the listing: what is added meanwhile leaves a later one.
+        now = clock.of_files(folder.parent / paths.LEDGER_INDEX.parent)
+        listed = dict(self._listed_again(there, now))
         before = {name: shard.digests for name, shard in self._shards.items()}
         kept = {entry.name: self._shards[entry.name] for entry in there if entry.name in self._shards}
         self._shards = kept | listed
@@ -105,10 +106,9 @@ class Index:
     def _digests(self, name: str) -> frozenset[str]:
         return self._shards[name].digests if name in self._shards else frozenset()
 
-    def _listed_again(self, folders: Iterable["os.DirEntry[str]"]) -> Iterator[tuple[str, _Shard]]:
+    def _listed_again(self, folders: Iterable["os.DirEntry[str]"], now: int) -> Iterator[tuple[str, _Shard]]:
         for entry in folders:
-            # The time is taken before the listing: what is added meanwhile leaves a later one.
-            now, changed = time.time_ns(), entry.stat().st_mtime_ns
+            changed = entry.stat().st_mtime_ns
             known = self._shards.get(entry.name)
             if known is None or changed != known.mtime_ns:
                 settled = changed if changed + _YOUNG_NS < now else 0

@@ -55,7 +55,7 @@ def run(root: Path, task: ReleaseTask) -> manifest.Released:
     ready = _prepared(root, task, plan, seen)
     if ready.gates.verdict != "pass" and not (same and ready.gates.verdict == "needs approval"):
         ledger.append(root, _decision(seen, "rejected", documents.utc_now()) | {"gates": _standing(ready.gates)})
-        raise ReleaseRefused(refusal(ready.gates, ready.code.dirty_files))
+        raise ReleaseRefused(refusal(ready.gates, ready.code.dirty_files), on_record=True)
     if same is not None:
         done = manifest.Released(
             tag=str(same.tag), made=False, commit=same.commit, manifest_sha256=same.notes.manifest_sha256

@@ -1,7 +1,6 @@
 # What all share: the settings, and for each stage its part of them and its source files.
 
 import sys
-import time
 from pathlib import Path
 
 # The engine of this checkout comes first, whichever is installed: a release names the code that made it.
@@ -10,12 +9,11 @@ sys.path.insert(0, str(engine))
 
 from snakemake.exceptions import WorkflowError
 
-from weighbridge import heads, paths, plan, running
+from weighbridge import clock, heads, paths, plan, running
 from weighbridge.errors import SettingsError, WeighbridgeError
 from weighbridge.registry import attempts
 from weighbridge.root import lock_input, require_working
 
-started = time.time()
 plan.lead(engine)
 # Dry runs put nothing in order, nor do commands such as --summary.
 looking = (
@@ -24,10 +22,12 @@ looking = (
     or not (workflow.resource_settings.cores or workflow.resource_settings.nodes)
 )
 root = Path.cwd().resolve()
+started = sys.maxsize  # other processes than the one that leads have nothing to show
 try:
     require_working(root, engine)
     if workflow.is_main_process and not looking:
         running.hold(root)
+        started = clock.of_files(root / paths.HEAD.parent)
     if not workflow.is_main_process:
         heads.refuse_superseded(root)
     project = plan.Plan(
@@ -107,5 +107,5 @@ def runs(name):
 
 def show(path):
     """Print what this run has written there, as the last thing on the terminal."""
-    if path.is_file() and path.stat().st_mtime >= started:
+    if path.is_file() and path.stat().st_mtime_ns >= started:
         print(path.read_text(encoding="utf-8"), file=sys.stderr)
