@@ -85,6 +85,10 @@ def gpus(wildcards):
     return fit.processes if fit.device == "cuda" else 0
 
 
+# Slurm warns a training a minute or two before its time limit, and a later start adds to the job's log.
+time_to_save = "--signal=TERM@60 --open-mode=append"
+
+
 def any_of(names):
     """A pattern of exactly these names."""
     return "|".join(names) or "(?!)"

@@ -26,6 +26,7 @@ rule train:
         mem_mb=node_memory,
         runtime=240,
         gpu=gpus,
+        slurm_extra=time_to_save,
     message:
         "Train {wildcards.candidate}, seed {wildcards.seed}"
     shell:
@@ -43,6 +44,7 @@ if on_nodes:
             mem_mb=node_memory,
             runtime=240,
             gpu=gpus,
+            slurm_extra=time_to_save,
             nodes=lambda wildcards: fit_of(wildcards).nodes,
             tasks=lambda wildcards: fit_of(wildcards).nodes,
             cpus_per_task=lambda wildcards: project.config.threads
