@@ -15,13 +15,12 @@ import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from weighbridge import paths
 from weighbridge.digest import sha256_file
 from weighbridge.errors import DataError
-from weighbridge.manifest import DataSection
 
 VARIABLE = "WEIGHBRIDGE_SCRATCH"
 """Names the folder; other variables in it are put in where the job runs."""
@@ -48,22 +47,21 @@ def folder(progress: Progress) -> Iterator[Path | None]:
 
 
 @contextlib.contextmanager
-def staged(root: Path, profile: DataSection, names: Sequence[str], progress: Progress) -> Iterator[Path]:
-    """Copy the tables of the splits *names* to scratch, and yield the folder that stands in for *root* to read them.
+def staged(root: Path, splits: Mapping[str, str], progress: Progress) -> Iterator[Path]:
+    """Copy the tables of some splits to scratch, and yield the folder that stands in for *root* to read them.
 
     That is *root* itself where there is no scratch, or no room on it.
 
     Args:
         root: the project's root.
-        profile: what the tables are, with their digests.
-        names: the splits that are read.
+        splits: the SHA-256 of each split's table, by its name.
         progress: called with a line of text on what was copied, or why not.
 
     Raises:
         DataError: where a copy is damaged, and another one too.
     """
     with folder(progress) as own:
-        yield own if own is not None and _copied(root, own, profile, names, progress) else root
+        yield own if own is not None and _copied(root, own, splits, progress) else root
 
 
 def _place(progress: Progress) -> Path | None:
@@ -133,14 +131,14 @@ def _sweep(place: Path) -> None:
                 _remove(found)
 
 
-def _copied(root: Path, own: Path, profile: DataSection, names: Sequence[str], progress: Progress) -> bool:
+def _copied(root: Path, own: Path, splits: Mapping[str, str], progress: Progress) -> bool:
     """Copy the tables; return false where they are to be read where they lie, which is told."""
     began = time.monotonic()
     try:
-        size = sum((root / paths.split(name)).stat().st_size for name in names)
+        size = sum((root / paths.split(name)).stat().st_size for name in splits)
         free = shutil.disk_usage(own).free
         problem = f"needs {_mib(size)}, has {_mib(free)}" if size > free else ""
-        whole = not problem and all(_one(root, own, name, profile.splits[name].sha256, progress) for name in names)
+        whole = not problem and all(_one(root, own, name, sha256, progress) for name, sha256 in splits.items())
     except OSError as error:
         problem, whole = error.strerror or str(error), False
     if not whole:
@@ -149,7 +147,7 @@ def _copied(root: Path, own: Path, profile: DataSection, names: Sequence[str], p
         shutil.rmtree(own / paths.PROCESSED, ignore_errors=True)
         return False
     seconds = time.monotonic() - began
-    progress(f"rows copied to {own}: {len(names)} tables, {_mib(size)} in {seconds:.1f} s, compared by digest")
+    progress(f"rows copied to {own}: {len(splits)} tables, {_mib(size)} in {seconds:.1f} s, compared by digest")
     return True
 
 

@@ -4,14 +4,13 @@ import platform
 from pathlib import Path
 from typing import Any
 
-from weighbridge import cluster, documents, machine, manifest, paths, scratch
+from weighbridge import cluster, documents, machine, manifest, paths
 from weighbridge.digest import folder_entries, sha256_file, sha256_json
 from weighbridge.root import lock as lock_of
 from weighbridge.tasks import TrainTask, plain
-from weighbridge.training import memory
+from weighbridge.training import memory, trained
 from weighbridge.training.checkpoints import Checkpoints
-
-_LEARNED_FROM = ("train", "validation")  # the latter for early stopping
+from weighbridge.training.trained import LEARNED_FROM, Trained
 
 
 def inputs(root: Path, seed: int, task: TrainTask, code: str) -> dict[str, Any]:
@@ -26,7 +25,7 @@ def inputs(root: Path, seed: int, task: TrainTask, code: str) -> dict[str, Any]:
     data = documents.read_record(root / paths.PROFILE, manifest.DataSection)
     lock = lock_of(root)
     return {
-        "data": {name: data.splits[name].sha256 for name in _LEARNED_FROM} | _roles(data, seed),
+        "data": {name: data.splits[name].sha256 for name in LEARNED_FROM} | _roles(data, seed),
         "code": code,
         "settings": _settings(task, data),
         "environment": {
@@ -82,37 +81,24 @@ def run(  # noqa: PLR0913 - what a run is made of
         DataError: where the rows were edited since ``preprocess`` wrote them.
         ModelError: where the model can't be built, fitted or saved.
     """
-    from weighbridge.data import tables
-    from weighbridge.data.schema import schema_at
-    from weighbridge.training import fitting, native, streaming
-
     watch = machine.Stopwatch()
-    data = documents.read_record(root / paths.PROFILE, manifest.DataSection)
-    schema = schema_at(task.data_schema)
-    columns = [*schema.features, schema.target, *([schema.weight] if schema.weight else [])]
-    given: dict[str, Any] = {
-        "seed": seed, "threads": task.threads, "progress": _progress, "checkpoints": checkpoints,
-    }  # fmt: skip
-    with scratch.staged(root, data, _LEARNED_FROM, _progress) as place:
-        if memory.streams(data, task.candidate, task.memory_mb):
-            needed = memory.needed_mib(data, task.candidate)
-            on_disk = streaming.of_run(place, data, seed)
-            fitted = streaming.fit(task.candidate, schema, *on_disk, needed_mib=needed, **given)
-        else:
-            fitted = fitting.fit(task.candidate, schema, *tables.read_training(place, data, columns, seed), **given)
-    native.save(fitted, into)
-    documents.write(into / "curve.csv", _curve(fitted.curve))
+    if task.candidate.fit.processes > 1:
+        from weighbridge.training import launch
+
+        made = launch.train(root, seed, task, identity=identity, into=into, progress=_progress)
+    else:
+        made = trained.train(root, seed, task, checkpoints=checkpoints, into=into, progress=_progress)
     files = folder_entries(into)
     curve = next(entry.sha256 for entry in files if entry.path == "curve.csv")
     record = manifest.RunRecord(
         run=identity,
-        kind=fitted.kind,
-        framework=fitted.framework,
-        parameter_count=fitted.parameter_count,
+        kind=made.kind,
+        framework=made.framework,
+        parameter_count=made.parameter_count,
         environment=machine.environment(lock_of(root)),
-        hardware=machine.hardware(),
-        parameters=_parameters(candidate, seed, task, fitted.kind),
-        training=_training(watch, fitted, curve if fitted.curve else None, checkpoints),
+        hardware=made.hardware,
+        parameters=_parameters(candidate, seed, task, made.kind),
+        training=_training(watch, made, curve if made.has_curve else None, task.candidate.fit.processes),
         stage_code=code,
         files=files,
     )
@@ -122,13 +108,6 @@ def run(  # noqa: PLR0913 - what a run is made of
 
 def _progress(text: str) -> None:
     print(text, flush=True)
-
-
-def _curve(points: list[dict[str, Any]]) -> str:
-    """Return the learning curve as CSV: a header and a row an epoch; a lone header where there is none."""
-    names = list(points[0]) if points else ["epoch", "train_loss", "validation_loss"]
-    rows = [",".join("" if point.get(name) is None else repr(point[name]) for name in names) for point in points]
-    return "\n".join([",".join(names), *rows]) + "\n"
 
 
 def _parameters(candidate: str, seed: int, task: TrainTask, kind: str) -> manifest.Parameters:
@@ -145,20 +124,21 @@ def _parameters(candidate: str, seed: int, task: TrainTask, kind: str) -> manife
     )
 
 
-def _training(watch: machine.Stopwatch, fitted: Any, curve: str | None, checkpoints: Checkpoints) -> manifest.Training:
+def _training(watch: machine.Stopwatch, made: Trained, curve: str | None, processes: int) -> manifest.Training:
     """Return how it went, the starts before the one that came to an end included."""
-    before = checkpoints.spent
+    before = made.spent
     return manifest.Training(
         started=before.started or watch.started,
         ended=documents.utc_now(),
         wall_seconds=round(before.wall_seconds + watch.wall_seconds(), 3),
-        cpu_seconds=round(before.cpu_seconds + watch.cpu_seconds(), 3),
-        peak_memory_mib=watch.peak_memory_mib(),
-        epochs=fitted.epochs,
-        best_epoch=fitted.best_epoch,
+        cpu_seconds=round(before.cpu_seconds + made.cpu_seconds, 3),
+        peak_memory_mib=made.peak_memory_mib,
+        epochs=made.epochs,
+        best_epoch=made.best_epoch,
         curve_sha256=curve,
-        resumed_from=checkpoints.resumed_from,
+        resumed_from=made.resumed_from,
         cluster_job=cluster.job_id(),
         host=platform.node(),
         cluster=cluster.job(),
+        processes=processes,
     )

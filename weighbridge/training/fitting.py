@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from weighbridge.data.schema import Schema
-from weighbridge.errors import DataError
+from weighbridge.errors import DataError, ModelError
 from weighbridge.settings import Candidate
 from weighbridge.training import models, prepare, sklearn_fit
 from weighbridge.training.checkpoints import Checkpoints
@@ -18,7 +18,7 @@ from weighbridge.training.fitted import Fitted, describe
 from weighbridge.training.sklearn_fit import Table
 
 if TYPE_CHECKING:
-    from weighbridge.training.torch_fit import Source
+    from weighbridge.training.torch_fit import Group, Source
 
 
 def fit(  # noqa: PLR0913 - what a run is made of
@@ -31,6 +31,7 @@ def fit(  # noqa: PLR0913 - what a run is made of
     threads: int,
     progress: Callable[[str], None],
     checkpoints: Checkpoints | None = None,
+    group: "Group | None" = None,
 ) -> Fitted:
     """Fit *candidate* on the frame *train*; *validation* is for early stopping only.
 
@@ -52,6 +53,7 @@ def fit(  # noqa: PLR0913 - what a run is made of
     model = models.build(candidate.model, candidate.params, schema, seed=seed, threads=threads, inputs=columns)
     progress(f"{type(model).__name__} on {rows:,} rows of {columns} columns, seed {seed}")
     if not models.is_network(model):
+        refuse_several(model, group)
         sklearn_fit.fit(model, learned, held_out, schema, seed=seed, threads=threads, progress=progress)
         curve = sklearn_fit.curve(model)
         return describe(transformer, model, schema, curve=curve, best_epoch=_best(curve))
@@ -76,7 +78,21 @@ def fit(  # noqa: PLR0913 - what a run is made of
         threads=threads,
         progress=progress,
         checkpoints=checkpoints,
+        group=group,
     )
+
+
+def refuse_several(model: Any, group: "Group | None") -> None:
+    """Refuse to fit the estimator *model* in several processes: each would do the same.
+
+    Raises:
+        ModelError: where there is a *group* of them.
+    """
+    if group:
+        raise ModelError(
+            f"{type(model).__name__} can't be trained in {group.size} processes, only a network can: set fit.nodes and "
+            "fit.processes_per_node of this candidate to 1, and give it threads instead"
+        )
 
 
 def table(frame: Any, inputs: Any, schema: Schema) -> Table:
@@ -98,6 +114,7 @@ def fit_network(  # noqa: PLR0913 - what a network's training is made of
     threads: int,
     progress: Callable[[str], None],
     checkpoints: Checkpoints | None = None,
+    group: "Group | None" = None,
 ) -> Fitted:
     """Fit *network* on two sources of rows behind *transformer*.
 
@@ -119,6 +136,7 @@ def fit_network(  # noqa: PLR0913 - what a network's training is made of
         threads=threads,
         progress=progress,
         checkpoints=checkpoints,
+        group=group or torch_fit.ALONE,
     )
     whole = objective.Standardised(network, *standard).eval() if schema.task == "regression" else network
     return describe(transformer, whole, schema, curve=history.curve, best_epoch=history.best_epoch)

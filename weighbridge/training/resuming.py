@@ -72,16 +72,16 @@ def give(state: Progress) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     tensors |= {f"best.{name}": value for name, value in state.history.best_weights.items()}
     for index, kept in state.optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser.{index}.{name}": value for name, value in kept.items()}
-    tensors |= {"total": state.total, "order": state.order, "torch": torch.get_rng_state()}
+    drawn, numbers = generators()
+    tensors |= {"total": state.total, "order": state.order} | drawn
     other = [name for name, value in tensors.items() if not isinstance(value, torch.Tensor)]
     if other:
         raise TypeError(f"{other[0]} is no tensor")
-    return {name: value.detach().clone().contiguous() for name, value in tensors.items()}, _facts(state)
+    return {name: value.detach().clone().contiguous() for name, value in tensors.items()}, _facts(state) | numbers
 
 
 def _facts(state: Progress) -> dict[str, Any]:
     history = state.history
-    name, keys, *rest = np.random.get_state()  # noqa: NPY002 - the global generator is what projects' code draws from
     return {
         "epoch": state.epoch,
         "batch": state.batch,
@@ -90,9 +90,16 @@ def _facts(state: Progress) -> dict[str, Any]:
         "schedule": state.schedule.state_dict() if state.schedule else None,
         "best_epoch": history.best_epoch,
         "best_loss": history.best_loss if math.isfinite(history.best_loss) else _NEVER,
-        "numpy": [name, np.asarray(keys).tolist(), *rest],
-        "python": random.getstate(),
     }
+
+
+def generators() -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """Return the states of this process's global generators, as tensors and facts: those that a forward draws from."""
+    name, keys, *rest = np.random.get_state()  # noqa: NPY002 - the global generator is what projects' code draws from
+    tensors = {"torch": torch.get_rng_state()}
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        tensors["cuda"] = torch.cuda.get_rng_state()
+    return tensors, {"numpy": [name, np.asarray(keys).tolist(), *rest], "python": random.getstate()}
 
 
 def _values(network: nn.Module) -> dict[str, Any]:
@@ -131,13 +138,16 @@ def take(state: Progress, tensors: dict[str, torch.Tensor], facts: dict[str, Any
         best_weights={name: value.clone() for name, value in _below(tensors, "best").items()},
     )
     state.shuffle.set_state(state.order)
-    _set_generators(tensors["torch"], facts)
+    set_generators(tensors, facts)
 
 
-def _set_generators(own: torch.Tensor, facts: dict[str, Any]) -> None:
-    torch.set_rng_state(own)
+def set_generators(tensors: dict[str, torch.Tensor], facts: dict[str, Any]) -> None:
+    """Put back what :func:`generators` returned; other keys are left alone."""
+    torch.set_rng_state(tensors["torch"])
+    if "cuda" in tensors:
+        torch.cuda.set_rng_state(tensors["cuda"])
     name, keys, *rest = facts["numpy"]
-    np.random.set_state((name, np.array(keys, dtype=np.uint32), *rest))  # noqa: NPY002 - see _facts
+    np.random.set_state((name, np.array(keys, dtype=np.uint32), *rest))  # noqa: NPY002 - as above
     version, numbers, following = facts["python"]
     random.setstate((version, tuple(numbers), following))
 

@@ -9,7 +9,7 @@ import dataclasses
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -24,6 +24,9 @@ from weighbridge.settings import Candidate
 from weighbridge.training import fitting, models, prepare, sklearn_fit
 from weighbridge.training.checkpoints import Checkpoints
 from weighbridge.training.fitted import Fitted, describe
+
+if TYPE_CHECKING:
+    from weighbridge.training.torch_fit import Group
 
 GROUPS_AT_ONCE = 4
 """Row groups whose rows are shuffled together."""
@@ -90,6 +93,7 @@ def fit(  # noqa: PLR0913 - what a run is made of
     threads: int,
     progress: Callable[[str], None],
     checkpoints: Checkpoints | None = None,
+    group: "Group | None" = None,
 ) -> Fitted:
     """Fit *candidate* on the rows of *train*; *validation* is for a network's early stopping.
 
@@ -105,6 +109,7 @@ def fit(  # noqa: PLR0913 - what a run is made of
     learned, held_out = (_Part(rows, transformer, schema) for rows in (train, validation))
     progress(f"{type(model).__name__} on {len(learned):,} rows of {inputs} columns, streamed, seed {seed}")
     if not models.is_network(model):
+        fitting.refuse_several(model, group)
         if not hasattr(model, "partial_fit"):
             raise ModelError(
                 f"{type(model).__name__} needs all rows in memory at once, at least {needed_mib:,} MiB, more than "
@@ -130,6 +135,7 @@ def fit(  # noqa: PLR0913 - what a run is made of
         threads=threads,
         progress=progress,
         checkpoints=checkpoints,
+        group=group,
     )
 
 

@@ -10,7 +10,8 @@ import dataclasses
 import itertools
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Protocol
 
 import torch
@@ -18,14 +19,17 @@ from torch import nn
 
 from weighbridge.errors import ModelError
 from weighbridge.settings import Fit
-from weighbridge.training import resuming
+from weighbridge.training import device, resuming
 from weighbridge.training.checkpoints import Checkpoints
 from weighbridge.training.models import seed_everything
 from weighbridge.training.objective import Objective
 from weighbridge.training.resuming import History, Progress
 from weighbridge.training.schedules import schedule
 
-__all__ = ["Batch", "History", "Predicting", "Rows", "Source", "fit", "loss", "predictions", "reproducible", "rows"]
+__all__ = [
+    "ALONE", "Batch", "Group", "History", "Predicting", "Rows", "Source", "fit", "loss", "predictions", "reproducible",
+    "rows",
+]  # fmt: skip
 
 _CHUNK = 16384  # rows of a forward pass without gradients
 _BINARY = Objective()
@@ -41,6 +45,67 @@ class Batch(NamedTuple):
     inputs: torch.Tensor
     targets: torch.Tensor
     weights: torch.Tensor | None
+
+    def to(self, place: torch.device) -> "Batch":
+        """Return the batch in the memory of *place*."""
+        return Batch(*(None if values is None else values.to(place) for values in self))  # type: ignore[arg-type]
+
+
+class Group(Protocol):
+    """The processes that train a network together, seen from one of them."""
+
+    @property
+    def rank(self) -> int:
+        """Number of this process, from 0."""
+
+    @property
+    def size(self) -> int:
+        """How many there are."""
+
+    def seed(self, seed: int) -> int:
+        """Return the seed of this process's own random numbers."""
+
+    def training(self, network: nn.Module) -> AbstractContextManager[None]:
+        """Keep *network* the same in all processes while it is trained within."""
+
+    def gradients(
+        self, network: nn.Module, learned: Sequence[nn.Parameter], batch: Batch, objective: Objective
+    ) -> torch.Tensor:
+        """Give each of *learned* the gradient of the mean loss over *batch*, and return that loss."""
+
+    def summed(self, values: Sequence[float]) -> list[float]:
+        """Return the sum over all processes of each of *values*."""
+
+
+class Alone:
+    """A :class:`Group` of one process."""
+
+    rank, size = 0, 1
+
+    def seed(self, seed: int) -> int:
+        """Return *seed*."""
+        return seed
+
+    def training(self, network: nn.Module) -> AbstractContextManager[None]:
+        """Do nothing: there is one network."""
+        del network
+        return contextlib.nullcontext(None)
+
+    def gradients(
+        self, network: nn.Module, learned: Sequence[nn.Parameter], batch: Batch, objective: Objective
+    ) -> torch.Tensor:
+        """See :meth:`Group.gradients`."""
+        del learned  # all that the loss depends on
+        given = objective.loss(network(batch.inputs), batch.targets, batch.weights)
+        given.backward()  # type: ignore[no-untyped-call]  # torch annotates it in part
+        return given.detach()
+
+    def summed(self, values: Sequence[float]) -> list[float]:
+        """Return *values*."""
+        return list(values)
+
+
+ALONE = Alone()
 
 
 class Source(Protocol):
@@ -111,31 +176,47 @@ def fit(  # noqa: PLR0913 - the parts of one fit
     threads: int,
     progress: Callable[[str], None],
     checkpoints: Checkpoints | None = None,
+    group: Group = ALONE,
 ) -> History:
     """Train *network* in place, and leave it in evaluation mode with the weights of its best epoch.
 
-    The order of the rows depends on *seed* alone, dropout on the global generator, which is seeded here too.
+    The order of the rows depends on *seed* alone, dropout on the global generator, which is seeded here too; of a
+    *group* of processes each has its own.
     A last batch of a single row is left out, since batch normalisation can't take one. With *checkpoints* it goes on
     from the newest one, to the very bits that it would have come to without interruption.
 
     Raises:
         ModelError: where the loss is no finite number, or the network fails on its input.
     """
-    seed_everything(seed)
+    network.to(device.chosen(settings.device))
+    seed_everything(group.seed(seed))
     shuffle = torch.Generator().manual_seed(seed)
-    with checkpoints.interruptible() if checkpoints else contextlib.nullcontext(), reproducible(threads):
+    with (
+        checkpoints.interruptible() if checkpoints else contextlib.nullcontext(),
+        reproducible(threads),
+        group.training(network),
+    ):
         optimiser = _optimiser(network, settings)
         batches = math.ceil(len(train) / settings.batch_size)
         state = Progress(network, optimiser, shuffle, schedule(optimiser, settings, batches))
         if checkpoints:
             checkpoints.resume(lambda tensors, facts: resuming.take(state, tensors, facts))
         for epoch in range(state.epoch, settings.epochs + 1):
-            _learn(state, train, validation, settings, objective, progress=progress, checkpoints=checkpoints)
+            _learn(
+                state,
+                train,
+                validation,
+                settings,
+                objective,
+                progress=progress,
+                checkpoints=checkpoints,
+                group=group,
+            )
             if epoch - state.history.best_epoch >= settings.patience:
                 progress(f"stopped: no lower validation loss since epoch {state.history.best_epoch}")
                 break
         network.load_state_dict(state.history.best_weights)
-    network.eval()
+    network.cpu().eval()
     return state.history
 
 
@@ -148,6 +229,7 @@ def _learn(  # noqa: PLR0913 - what an epoch is made of
     *,
     progress: Callable[[str], None],
     checkpoints: Checkpoints | None,
+    group: Group,
 ) -> None:
     """Run one epoch, or the rest of it, measure it, and get ready for the next."""
     started, done = time.perf_counter(), state.batch * settings.batch_size
@@ -158,9 +240,10 @@ def _learn(  # noqa: PLR0913 - what an epoch is made of
             steps = (state.epoch - 1) * batches + state.batch
             checkpoints.reached(steps, lambda: resuming.give(state))
 
-    train_loss = _epoch(state, train, settings.batch_size, objective, pause)
+    state.total = state.total.to(device.of(state.network))
+    train_loss = _epoch(state, train, settings.batch_size, objective, pause, group=group)
     rate = max(len(train) - done, 0) / (time.perf_counter() - started)
-    validation_loss = loss(state.network, validation, objective)
+    validation_loss = loss(state.network, validation, objective, group)
     pause()  # a signal may have come meanwhile
     _check_finite(state.epoch, train_loss, validation_loss, settings.lr)
     progress(
@@ -179,20 +262,22 @@ def _optimiser(network: nn.Module, settings: Fit) -> torch.optim.Optimizer:
     return torch.optim.AdamW(learned, lr=settings.lr, weight_decay=settings.weight_decay, fused=True)
 
 
-def _epoch(state: Progress, train: Source, batch_size: int, objective: Objective, pause: Callable[[], None]) -> float:
+def _epoch(  # noqa: PLR0913 - what a pass over the rows is made of
+    state: Progress, train: Source, batch_size: int, objective: Objective, pause: Callable[[], None], *, group: Group
+) -> float:
     """Take one step a batch, in a new order, from where *state* stands; return the mean loss a row, by weight."""
-    network, optimiser = state.network, state.optimiser
+    network, optimiser, place = state.network, state.optimiser, state.total.device
+    learned = [value for part in optimiser.param_groups for value in part["params"]]
     network.train()
     for batch in itertools.islice(train.shuffled(state.shuffle, batch_size), state.batch, None):
         count = len(batch.targets)
         if not count == 1 < min(batch_size, len(train)):
-            step_loss = objective.loss(network(batch.inputs), batch.targets, batch.weights)
             optimiser.zero_grad()
-            step_loss.backward()  # type: ignore[no-untyped-call]  # torch annotates it in part
+            step_loss = group.gradients(network, learned, batch.to(place), objective)
             optimiser.step()
             if state.schedule:
                 state.schedule.step()
-            state.total += step_loss.detach() * count
+            state.total += step_loss * count
             state.seen += _weight(batch)
         state.batch += 1
         pause()
@@ -205,14 +290,22 @@ def _weight(batch: Batch) -> float:
 
 
 @torch.no_grad()
-def loss(network: nn.Module, data: Source, objective: Objective = _BINARY) -> float:
-    """Return the mean loss a row, by weight, in evaluation mode."""
+def loss(network: nn.Module, data: Source, objective: Objective = _BINARY, group: Group = ALONE) -> float:
+    """Return the mean loss a row, by weight, in evaluation mode; the same bits however many share the work."""
     network.eval()
-    total = seen = 0.0
-    for batch in data.in_turn(_CHUNK):
-        total += float(objective.loss(network(batch.inputs), batch.targets, batch.weights, "sum"))
+    place = device.of(network)
+    sums, seen, total = [], 0.0, 0.0
+    for number, batch in enumerate(data.in_turn(_CHUNK)):
+        mine = number % group.size == group.rank
+        sums.append(_sum(network, batch.to(place), objective) if mine else 0.0)
         seen += _weight(batch)
+    for value in group.summed(sums):  # one after the other, as one process adds them; sum() may do otherwise
+        total += value
     return total / seen
+
+
+def _sum(network: nn.Module, batch: Batch, objective: Objective) -> float:
+    return float(objective.loss(network(batch.inputs), batch.targets, batch.weights, "sum"))
 
 
 def _check_finite(epoch: int, train_loss: float, validation_loss: float, lr: float) -> None:
