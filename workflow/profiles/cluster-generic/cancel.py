@@ -1,0 +1,6 @@
+#!/usr/bin/env python3
+"""Cancel jobs."""
+
+import scheduler
+
+scheduler.main(scheduler.cancel)
