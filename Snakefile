@@ -45,6 +45,11 @@ for file in custom_rules:
     include: file
 
 
+onstart:
+    if workflow.executor_plugin.name == "slurm":
+        submit(workflow)
+
+
 onsuccess:
     show(paths.SUMMARY)
 

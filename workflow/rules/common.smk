@@ -9,7 +9,15 @@ sys.path.insert(0, str(engine))
 
 from snakemake.exceptions import WorkflowError
 
-from weighbridge import clock, heads, paths, plan, running
+from weighbridge import (
+    cluster_requests,
+    cluster_waiting,
+    clock,
+    heads,
+    paths,
+    plan,
+    running,
+)
 from weighbridge.errors import SettingsError, WeighbridgeError
 from weighbridge.registry import attempts
 from weighbridge.root import lock_input, require_working
@@ -58,9 +66,23 @@ def code(stage):
     return lambda wildcards: project.source_files(stage, wildcards.get("candidate", ""))
 
 
+requests = cluster_requests.Requests()
+
+
+def submit(workflow):
+    """Send Slurm no job that it could never start; from then on, say why one waits."""
+    try:
+        for line in requests.require(workflow):
+            print(line, file=sys.stderr)
+    except WeighbridgeError as error:
+        raise WorkflowError(str(error)) from None
+    status = workflow.remote_execution_settings.seconds_between_status_checks
+    cluster_waiting.watch(root, pause_seconds=12 * status)
+
+
 def memory(mib):
-    """Memory of a job in MiB; each retry asks for as much again."""
-    return lambda wildcards, attempt: mib * attempt
+    """Memory of a job in MiB; each retry asks for as much again, as far as a node has it."""
+    return lambda wildcards, attempt: requests.memory(mib, attempt)
 
 
 def fit_of(wildcards):
@@ -75,8 +97,8 @@ def threads(wildcards):
 
 def node_memory(wildcards, attempt):
     """Memory that a training needs on each node, in MiB: each process has its own."""
-    each = project.config.memory_mb * attempt
-    return each * fit_of(wildcards).processes_per_node
+    first = project.config.memory_mb * fit_of(wildcards).processes_per_node
+    return requests.memory(first, attempt)
 
 
 def gpus(wildcards):
