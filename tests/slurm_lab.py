@@ -22,8 +22,8 @@ In tests, through the fixture ``slurm``, one lab for each module; a module that 
 Partitions: ``cpu`` (default), ``gpu`` (the last node; every node has two fake GPUs, ``--gres=gpu:1``), and ``spot``,
 whose jobs are put back in the queue for those of ``cpu`` and ``gpu``. A job that takes more memory than it asked for is
 killed within a second or two, and its state is FAILED (OUT_OF_MEMORY takes cgroups); one without ``--mem`` gets a whole
-node's. Slurm lets a job of a lost node wait for two minutes before it starts again; ``hasten`` ends that. ``scontrol show
-job`` knows ended jobs for an hour. Daemons are stopped by their own process ids.
+node's. Slurm lets a job of a lost node wait for two minutes before it starts again; ``hasten`` ends that.
+``scontrol show job`` knows ended jobs for an hour. Daemons are stopped by their own process ids.
 """
 
 import argparse
@@ -176,7 +176,7 @@ class Lab:
             self._stop(f"slurmd-{name}")
         for name in ("slurmctld", "slurmdbd", "mariadbd", "munged"):
             self._stop(name)
-        self._kill_jobs(lambda _: True)
+        self._kill_jobs()
 
     def stop_controller(self) -> None:
         """Stop slurmctld: commands don't get an answer; jobs go on."""
@@ -194,8 +194,11 @@ class Lab:
 
     def lose(self, name: str) -> None:
         """Let a node lose its power: its slurmd and its jobs die at once, and Slurm takes note."""
-        self._stop(f"slurmd-{name}", signal.SIGKILL)
-        self._kill_jobs(lambda told: told.get("SLURMD_NODENAME") == name)
+        daemon = self._process(f"slurmd-{name}")
+        if daemon:
+            daemon.suspend()  # nobody is to be left who could report that a job has failed
+            self._kill_jobs(name)
+            self._stop(f"slurmd-{name}", signal.SIGKILL)
         self.run("scontrol", "update", f"NodeName={name}", "State=DOWN", "Reason=lost")
 
     def recover(self, name: str) -> None:
@@ -281,7 +284,7 @@ PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 MpiDefault=none
 MailProg=/bin/true
-ReturnToService=2
+ReturnToService=1
 MinJobAge=3600
 KillWait={shape.kill_wait}
 JobRequeue=1
@@ -402,22 +405,32 @@ GRANT ALL ON slurm_acct_db.* TO slurm@'127.0.0.1';
                 os.waitpid(process.pid, os.WNOHANG)
         (self.folder / "run" / f"{name}.process").unlink(missing_ok=True)
 
-    def _kill_jobs(self, chosen: Callable[[dict[str, str]], bool]) -> None:
-        """End processes of jobs, with their keepers: Slurm without cgroups loses sight of some."""
+    def _kill_jobs(self, node: str = "") -> None:
+        """End processes of jobs, and their keepers, all at once: Slurm without cgroups loses sight of some."""
+        found = []
         for process in psutil.process_iter(["name"]):
             with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-                told = process.environ()
-                ours = told.get("SLURM_CONF") == self.env["SLURM_CONF"] or told.get("PATH", "").startswith(
-                    f"{self.folder}/bin{os.pathsep}"
-                )
-                is_of_a_job = "SLURM_JOB_ID" in told or process.info["name"] == "slurmstepd"
-                if ours and is_of_a_job and process.pid != os.getpid() and chosen(told):
-                    process.kill()
+                if process.info["name"] == "slurmstepd":  # which has no environment, but listens in the node's folder
+                    sockets = [str(one.laddr) for one in process.net_connections("unix")]
+                    ours = any(one.startswith(f"{self.folder}/spool/{node}") for one in sockets)
+                else:
+                    told = process.environ()
+                    first = told.get("PATH", "").partition(os.pathsep)[0]
+                    ours = told.get("SLURM_CONF") == self.env["SLURM_CONF"] or first == f"{self.folder}/bin"
+                    ours = ours and node in {"", told.get("SLURMD_NODENAME")} and "SLURM_JOB_ID" in told
+                if ours and process.pid != os.getpid():
+                    found.append(process)
+        for number in (signal.SIGSTOP, signal.SIGKILL):
+            for process in found:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.send_signal(number)
 
 
 @contextlib.contextmanager
 def lab(shape: Shape | None = None) -> Iterator[Lab]:
     """Bring a lab up in a folder of its own; stop it and remove the folder, whatever happens."""
+    # As Ctrl-C: `timeout` sends it, and what is begun here has to be ended.
+    usual = signal.signal(signal.SIGTERM, signal.default_int_handler)
     folder = Path(tempfile.mkdtemp(prefix="slurm-"))
     made = Lab(folder, shape or Shape())
     try:
@@ -430,6 +443,7 @@ def lab(shape: Shape | None = None) -> Iterator[Lab]:
     finally:
         made.down()
         shutil.rmtree(folder, ignore_errors=True)
+        signal.signal(signal.SIGTERM, usual)
 
 
 def _free(port: int) -> bool:
