@@ -61,3 +61,34 @@ def test_the_stopwatch_goes_forward() -> None:
     assert watch.cpu_seconds() >= 0
     assert watch.peak_memory_mib() > 5
     assert watch.started.endswith("Z")
+
+
+@pytest.mark.parametrize(
+    ("variables", "files", "told"),
+    [
+        ({}, {}, ""),
+        ({"WEIGHBRIDGE_IMAGE": "flights:2"}, {}, "flights:2"),
+        ({"APPTAINER_CONTAINER": "/images/flights.sif", "WEIGHBRIDGE_IMAGE": "x"}, {}, "apptainer flights.sif"),
+        ({"SINGULARITY_CONTAINER": "/images/flights.sif"}, {}, "apptainer flights.sif"),
+        ({"CH_RUNNING": "Weird Al Yankovic", "WEIGHBRIDGE_IMAGE": "flights"}, {}, "charliecloud flights"),
+        ({"CH_RUNNING": "Weird Al Yankovic"}, {}, "charliecloud"),
+        ({"WEIGHBRIDGE_IMAGE": "flights"}, {".dockerenv": ""}, "docker flights"),
+        ({"WEIGHBRIDGE_IMAGE": "flights"}, {"run/.containerenv": ""}, "podman flights"),
+        (
+            {"WEIGHBRIDGE_IMAGE": "x"},
+            {"run/.containerenv": 'engine="podman-4.3.1"\nname="a"\nimage="localhost/flights:2"\nimageid="78ba"\n'},
+            "podman-4.3.1 localhost/flights:2 78ba",
+        ),
+    ],
+)
+def test_a_container_is_on_record_as_far_as_it_tells(
+    variables: dict[str, str], files: dict[str, str], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("WEIGHBRIDGE_IMAGE", "APPTAINER_CONTAINER", "SINGULARITY_CONTAINER", "CH_RUNNING"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert machine.container(tmp_path) == told

@@ -3,6 +3,7 @@
 import importlib.metadata
 import os
 import platform
+import re
 import resource
 import sys
 import time
@@ -16,6 +17,8 @@ VARIABLES = (
     "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OPENBLAS_CORETYPE", "ATEN_CPU_CAPABILITY",
     "ONEDNN_MAX_CPU_ISA", "CUDA_VISIBLE_DEVICES", "CUBLAS_WORKSPACE_CONFIG", "PYTHONHASHSEED",
 )  # fmt: skip
+IMAGE = "WEIGHBRIDGE_IMAGE"
+"""The variable by which a container's recipe names its image."""
 _INSTRUCTION_SETS = (
     "sse4_2", "avx", "avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "asimd", "sve",
 )  # fmt: skip
@@ -61,7 +64,31 @@ def environment(lock: Path) -> manifest.EnvironmentSection:
         os=_os_name(),
         libc=" ".join(platform.libc_ver()).strip(),
         variables={name: os.environ[name] for name in VARIABLES if name in os.environ},
+        container=container(Path("/")),
     )
+
+
+def container(top: Path) -> str:
+    """Return which program runs the container around this process, and its image, as far as they tell.
+
+    Nothing tells an image's digest from within; what was installed is on record distribution by distribution.
+
+    Args:
+        top: the root of the file system.
+    """
+    named = os.environ.get(IMAGE, "")
+    for variable in ("APPTAINER_CONTAINER", "SINGULARITY_CONTAINER"):
+        if variable in os.environ:
+            return f"apptainer {Path(os.environ[variable]).name}"
+    if "CH_RUNNING" in os.environ:
+        return f"charliecloud {named}".rstrip()
+    try:
+        text = (top / "run/.containerenv").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return f"docker {named}".rstrip() if (top / ".dockerenv").exists() else named
+    told = dict(re.findall(r'^(\w+)="(.*)"$', text, re.MULTILINE))  # nothing, unless it runs with --privileged
+    found = [told.get("engine", "podman"), told.get("image", named), told.get("imageid", "")]
+    return " ".join(filter(None, found))
 
 
 def _os_name() -> str:

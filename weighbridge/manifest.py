@@ -239,6 +239,8 @@ class EnvironmentSection(Record, frozen=True):
     """C library and its version."""
     variables: dict[str, str]
     """Environment variables that may change results, by name."""
+    container: str = ""
+    """The container that it ran in: the program that runs it and its image, as far as they tell; empty for none."""
 
 
 class Accelerator(Record, frozen=True):
