@@ -52,7 +52,9 @@ onstart:
 
 onsuccess:
     show(paths.SUMMARY)
+    tell_endings()
 
 
 onerror:
     show(paths.RELEASE_LOG)
+    tell_endings()

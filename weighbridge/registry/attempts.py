@@ -21,7 +21,7 @@ import msgspec
 
 from weighbridge import cluster, documents, paths
 from weighbridge.errors import RecordError, ReleaseRefused, WeighbridgeError
-from weighbridge.registry import ledger, markers, processes, records
+from weighbridge.registry import endings, ledger, markers, processes, records
 from weighbridge.registry.markers import Marker
 
 UNKNOWN = "unknown"
@@ -117,13 +117,17 @@ def _record(root: Path, marker: Marker, error: BaseException) -> dict[str, Any]:
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):
             stream.flush()
-    cancelled = isinstance(error, Cancelled)
-    return _said(marker) | {
-        "status": records.CANCELLED if cancelled else records.FAILED,
+    said = _said(marker) | {
+        "status": records.CANCELLED if isinstance(error, Cancelled) else records.FAILED,
         "error": _redacted(in_words(error))[:_ERROR_LENGTH],
         "exception": type(error).__name__,
         "last_lines": _last_lines(root, marker.log),
     }
+    if isinstance(error, Cancelled) and marker.cluster_job:
+        by = endings.of(root, marker.stage, marker.cluster_job, alive=True)
+        error.then = error.then or (by.words if by else "")
+        said |= {"error": in_words(error)} | ({"cluster": by.facts()} if by else {})
+    return said
 
 
 def in_words(error: BaseException) -> str:
@@ -226,6 +230,40 @@ def _is_gone(marker: Marker, job: tuple[str, str | None, int | None] | None, *, 
     return (same or everywhere) and cluster.state(marker.cluster_job).phase is cluster.Phase.ENDED
 
 
+def ended_by_cluster(root: Path, moment: int) -> tuple[str, ...]:
+    """Return a line for each attempt that the cluster ended since *moment*; what isn't on record yet is put there.
+
+    Args:
+        root: the project's root.
+        moment: nanoseconds by the clock that dates its files, see :mod:`weighbridge.clock`.
+
+    Raises:
+        OSError: where the ledger can't be written.
+        RecordError: where it can't be read.
+    """
+    close_dead(root, everywhere=True)
+    known = {str(record.get("cluster_job")) for record in _since(root, moment)}
+    for stage, by in endings.before_start(root, moment, known):
+        said = {"kind": records.ATTEMPT, "status": records.KILLED, "stage": stage, "cluster_job": by.state.job}
+        ledger.append(root, said | {"error": by.words, "cluster": by.facts(), "when": documents.utc_now()})
+    told = (record for record in _since(root, moment) if record.get("cluster"))
+    return tuple(f"{record['stage']}{_of_run(record)}: {record['error']}" for record in told)
+
+
+def _of_run(record: dict[str, Any]) -> str:
+    return f" {record['candidate']}, seed {record['seed']}" if record.get("candidate") else ""
+
+
+def _since(root: Path, moment: int) -> Iterator[dict[str, Any]]:
+    """Yield what attempts on record say, of those whose files are as new as *moment*."""
+    for row in ledger.rows(root):
+        path = root / ledger.path_of(row.digest)
+        if row.kind == records.ATTEMPT and not row.damaged and path.stat().st_mtime_ns >= moment:
+            entry = ledger.parse(path.read_bytes(), row.digest)
+            if isinstance(entry, ledger.Entry):
+                yield entry.record
+
+
 def elsewhere(root: Path) -> bool:
     """Return whether an attempt within a cluster's job on another machine is open."""
     found = (marker for marker in markers.running(root) if marker.cluster_job)
@@ -244,9 +282,10 @@ def _close_killed(root: Path, path: Path, marker: Marker | None) -> bool:
     new = not any(row.attempt == identity for row in ledger.rows(root))
     if new:
         said = _said(marker) if marker else {"kind": records.ATTEMPT, "stage": UNKNOWN, "attempt": identity}
-        ended = {
+        by = endings.of(root, marker.stage, marker.cluster_job) if marker and marker.cluster_job else None
+        ended = ({"cluster": by.facts()} if by else {}) | {
             "status": records.KILLED,
-            "error": "its process was gone at the next start",
+            "error": by.words if by else "its process was gone at the next start",
             "last_lines": _last_lines(root, marker.log) if marker and not _is_mine(root, marker.log) else [],
             "when": documents.utc_now(),
         }

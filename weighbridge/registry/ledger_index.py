@@ -20,7 +20,7 @@ import msgspec
 from weighbridge import clock, paths
 from weighbridge.registry.ledger_rows import Row, parents_first, read
 
-_FORMAT = 2
+_FORMAT = 3
 _NAME = re.compile(r"([0-9a-f]{64})\.json")
 _SHARD = re.compile(r"[0-9a-f]{2}")
 _YOUNG_NS = 2_000_000_000  # some file systems keep times by the second, or by two

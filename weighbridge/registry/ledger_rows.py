@@ -64,6 +64,7 @@ class _Said(msgspec.Struct, frozen=True, kw_only=True):
     tag: str = ""
     error: str = ""
     attempt: str | None = None
+    cluster_job: str | None = None
     lost: str = ""
     why: str = ""
     from_: str = msgspec.field(name="from", default="")
@@ -167,7 +168,8 @@ def _note(said: _Said) -> str:
     gates = ", ".join(said.gates)
     origin = f"restored from {said.from_[:12]}" if said.from_ else ""
     lost = f"{said.lost[:12]}: {said.why}" if said.lost else ""
-    text = lost or said.tag or (gates and f"fell short: {gates}") or said.error or origin
+    job = f" (cluster job {said.cluster_job})" if said.cluster_job and said.cluster_job not in said.error else ""
+    text = lost or said.tag or (gates and f"fell short: {gates}") or (said.error and f"{said.error}{job}") or origin
     return " ".join(text.split())[:_NOTE_LENGTH]
 
 

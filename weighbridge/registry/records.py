@@ -83,6 +83,7 @@ class Attempt(Common, frozen=True, kw_only=True):
     last_lines: tuple[str, ...] = ()
     host: str | None = None
     cluster_job: str | None = None
+    cluster: Any = None
     attempt: str | None = None
 
 

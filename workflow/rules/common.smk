@@ -34,8 +34,8 @@ started = sys.maxsize  # other processes than the one that leads have nothing to
 try:
     require_working(root, engine)
     if workflow.is_main_process and not looking:
+        started = clock.of_files(root)
         running.hold(root)
-        started = clock.of_files(root / paths.HEAD.parent)
     if not workflow.is_main_process:
         heads.refuse_superseded(root)
     project = plan.Plan(
@@ -135,3 +135,12 @@ def show(path):
     """Print what this run has written there, as the last thing on the terminal."""
     if path.is_file() and path.stat().st_mtime_ns >= started:
         print(path.read_text(encoding="utf-8"), file=sys.stderr)
+
+
+def tell_endings():
+    """Say how the cluster ended jobs of this run, and of a killed one before it: what to raise, where it was a limit."""
+    try:
+        for line in attempts.ended_by_cluster(root, started):
+            print(line, file=sys.stderr)
+    except (OSError, WeighbridgeError) as problem:
+        print(f"how jobs ended can't be told: {problem}", file=sys.stderr)
