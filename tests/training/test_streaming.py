@@ -1,6 +1,7 @@
 """Rows that are streamed: each seen once, the same bits each time, and nothing that needs them all at once."""
 
 import itertools
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,9 @@ from weighbridge.data.schema import Schema
 from weighbridge.digest import sha256_file
 from weighbridge.errors import ModelError
 from weighbridge.manifest import DataSection
-from weighbridge.settings import Candidate
+from weighbridge.settings import Candidate, Fit
 from weighbridge.stages import train
-from weighbridge.training import native, objective, prepare, streaming
+from weighbridge.training import native, objective, prepare, streaming, torch_fit
 from weighbridge.training.checkpoints import Checkpoints
 from weighbridge.training.torch_stream import Stream
 
@@ -117,6 +118,33 @@ def test_a_run_whose_rows_need_more_memory_than_there_is_streams_them_to_the_sam
     frame = rows(60, seed=60)
     assert np.array_equal(first.predictions(frame), second.predictions(frame))
     assert np.corrcoef(first.predictions(frame), trained(tmp_path, LOGISTIC, 4000).predictions(frame))[0, 1] > 0.5
+
+
+@pytest.mark.parametrize("after", [2, 5, 7, 10, 13])
+def test_an_interrupted_training_goes_on_within_the_stream(tmp_path: Path, after: int) -> None:
+    """At every place: within a piece of the stream, at its end, at the end of an epoch."""
+    source, table = stream(tmp_path)
+    settings = Fit(epochs=3, batch_size=64, patience=3)
+
+    def fitted(stop: int = 0, checkpoints: Checkpoints | None = None) -> bytes:
+        torch.manual_seed(0)
+        network = torch.nn.Sequential(torch.nn.Linear(table.shape[1], 4), torch.nn.Dropout(0.3), torch.nn.Linear(4, 1))
+        batches = itertools.count(1)
+
+        def interrupt(*_: object) -> None:
+            if network.training and next(batches) == stop:
+                signal.raise_signal(signal.SIGINT)
+
+        network.register_forward_hook(interrupt)
+        torch_fit.fit(network, source, source, settings, seed=1, threads=1, progress=print, checkpoints=checkpoints)
+        return b"".join(value.numpy().tobytes() for value in network.state_dict().values())
+
+    expected = fitted()
+    with pytest.raises(KeyboardInterrupt):
+        fitted(after, Checkpoints(tmp_path / "checkpoints", progress=print))
+    checkpoints = Checkpoints(tmp_path / "checkpoints", progress=print)
+    assert fitted(0, checkpoints) == expected
+    assert str(checkpoints.resumed_from).startswith(f"step {after},")
 
 
 def test_an_estimator_that_needs_all_rows_is_refused_with_the_memory_it_needs(tmp_path: Path) -> None:
