@@ -13,6 +13,7 @@ rule fetch:
         paths.log("fetch"),
     conda:
         "../../environment.yml"
+    retries: 0
     message:
         "Raw files: bring them where they are absent, compare them with their pointer"
     shell:

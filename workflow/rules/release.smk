@@ -22,6 +22,7 @@ rule release:
         paths.RELEASE_LOG,
     conda:
         "../../environment.yml"
+    retries: 0
     message:
         "Release"
     shell:
