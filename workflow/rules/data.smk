@@ -11,9 +11,9 @@ rule fetch:
         paths.RAW_RECORD,
     log:
         paths.log("fetch"),
+    retries: 0
     conda:
         "../../environment.yml"
-    retries: 0
     message:
         "Raw files: bring them where they are absent, compare them with their pointer"
     shell:

@@ -20,9 +20,9 @@ rule release:
         paths.SUMMARY,
     log:
         paths.RELEASE_LOG,
+    retries: 0
     conda:
         "../../environment.yml"
-    retries: 0
     message:
         "Release"
     shell:
