@@ -88,9 +88,12 @@ def left(root: Path) -> Left:
     Once the scheduler doesn't answer it isn't asked for the others.
     """
     from weighbridge import cluster
+    from weighbridge.registry import markers
 
+    # Within a job Snakemake notes anew what is written, without the job's id: there a stage tells.
+    told = {marker.cluster_job for marker in markers.running(root) if marker.cluster_job}
     phases: dict[str, cluster.Phase] = {}
-    for job in sorted(set(_sent(root))):
+    for job in sorted(told.union(_sent(root))):
         able = cluster.Phase.UNKNOWN not in phases.values() and len(phases) < _MOST_ASKED
         phases[job] = cluster.state(job).phase if able else cluster.Phase.UNKNOWN
     kinds = (cluster.Phase.RUNNING, cluster.Phase.WAITING, cluster.Phase.UNKNOWN)
