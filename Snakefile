@@ -56,5 +56,6 @@ onsuccess:
 
 
 onerror:
+    tell_refusals(log)
     show(paths.RELEASE_LOG)
     tell_endings()

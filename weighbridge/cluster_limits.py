@@ -27,9 +27,10 @@ _NEVER = (
     "invalid account", "invalid partition", "invalid qos", "invalid feature", "invalid generic resource",
     "invalid trackable resource", "invalid gres", "not permitted to use this partition", "reservation is invalid",
     "access/permission denied", "violates accounting/qos policy", "user's group not permitted",
-    "requested time limit is invalid", "unrecognized option", "invalid option",
+    "requested time limit is invalid", "required partition not available", "unrecognized option", "invalid option",
 )  # fmt: skip
 """Refusals of ``sbatch`` that waiting doesn't change."""
+_PREFIX = re.compile(r"^\s*(sbatch: )?((error|allocation failure|Batch job submission failed): )*")
 _UNTIL_OTHERS_END = re.compile(r"(?:Max|Grp)Submit")
 
 
@@ -303,7 +304,7 @@ def asked(request: Request) -> Objection | None:
 
 def refusal(text: str) -> Objection | None:
     """Return what a refusal of ``sbatch`` means; ``None`` where it says nothing."""
-    lines = [re.sub(r"^(sbatch: )?(error: |allocation failure: )*", "", line).strip() for line in text.splitlines()]
+    lines = [_PREFIX.sub("", line).strip() for line in text.splitlines()]
     said = "; ".join(dict.fromkeys(filter(None, lines)))
     if not said:
         return None

@@ -1,5 +1,6 @@
 """What the jobs of a pipeline ask of Slurm, looked at as a whole before one of them is submitted."""
 
+import re
 import shlex
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -12,6 +13,7 @@ from weighbridge.errors import SettingsError
 
 _MOST_KINDS = 64
 _WHERE = "profiles/site/config.yaml (docs/cluster.md): what is for one rule under set-resources and the rule's name"
+_REFUSED = re.compile(r"SLURM sbatch failed\. The error message was '(.*?)'\.$", re.MULTILINE | re.DOTALL)
 
 
 class Requests:
@@ -141,6 +143,19 @@ def judged(limits: Limits, requests: Iterable[Request], at_a_time: int) -> tuple
         foot = f"Write it into {_WHERE}; then give the same command again."
         raise SettingsError("\n".join([head, *never, *waits, foot]))
     return tuple(waits)
+
+
+def refused(log: str) -> tuple[str, ...]:
+    """Return what Slurm refused while Snakemake ran, as lines for the reader.
+
+    Args:
+        log: Snakemake's log of that run.
+    """
+    said = dict.fromkeys(_REFUSED.findall(log))
+    objections = dict.fromkeys(filter(None, map(cluster_limits.refusal, said)))
+    lines = [f"  {each.found}\n    → {each.mend}" for each in objections]
+    last = "What has ended is kept, and running jobs were waited for: mend that, and give the same command again."
+    return ("Slurm refused jobs of this run:", *lines, last) if lines else ()
 
 
 def _objections(limits: Limits, one: Request, *, ask: bool) -> tuple[Objection, ...]:

@@ -80,6 +80,14 @@ def submit(workflow):
     cluster_waiting.watch(root, pause_seconds=12 * status)
 
 
+def tell_refusals(log):
+    """Say which jobs Slurm refused, in fewer words than the executor does."""
+    if log and Path(log).is_file():
+        said = Path(log).read_text(encoding="utf-8", errors="replace")
+        for line in cluster_requests.refused(said):
+            print(line, file=sys.stderr)
+
+
 def memory(mib):
     """Memory of a job in MiB; each retry asks for as much again, as far as a node has it."""
     return lambda wildcards, attempt: requests.memory(mib, attempt)
