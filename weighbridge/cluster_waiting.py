@@ -23,6 +23,7 @@ _USUAL = frozenset({
 _SITE = "profiles/site/config.yaml"
 _REASONS: tuple[tuple[str, str], ...] = (
     ("PartitionTimeLimit", f"it asks for more time than its partition allows: lower runtime in {_SITE}"),
+    ("PartitionConfig", f"it asks for more than its partition allows: mend {_SITE}"),
     ("PartitionNodeLimit", "it asks for more or fewer nodes than its partition allows"),
     ("PartitionDown|PartitionInactive", "its partition is closed: wait for the site, or name another slurm_partition"),
     ("DependencyNeverSatisfied", "it waits for a job that failed: scancel it"),

@@ -80,10 +80,10 @@ def submit(workflow):
     cluster_waiting.watch(root, pause_seconds=12 * status)
 
 
-def tell_refusals(log):
+def tell_refusals(logs):
     """Say which jobs Slurm refused, in fewer words than the executor does."""
-    if log and Path(log).is_file():
-        said = Path(log).read_text(encoding="utf-8", errors="replace")
+    for log in filter(Path.is_file, map(Path, logs)):
+        said = log.read_text(encoding="utf-8", errors="replace")
         for line in cluster_requests.refused(said):
             print(line, file=sys.stderr)
 
