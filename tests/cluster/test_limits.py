@@ -1,6 +1,7 @@
 """No job goes to Slurm that it would never start; what can't be told is let through."""
 
 import getpass
+import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from small_project import Project
 from weighbridge import cluster_limits, cluster_requests, cluster_waiting
 from weighbridge.cluster_limits import Limits, Node, Partition, Request
 from weighbridge.errors import SettingsError, SetupError
+from weighbridge.views import check_cluster
 
 REQUEST = Request(rule="train", job="seed=0", minutes=60, memory_mib=4000, cpus=2)
 NAMES = st.from_regex(r"[a-z][a-z0-9_-]{0,8}", fullmatch=True)
@@ -374,6 +376,22 @@ def test_slurm_itself_tells_what_it_has(here: slurm_lab.Lab) -> None:
         (name, here.shape.cpus, here.shape.memory_mb, 2, True) for name in here.names
     ]
     assert (found.accounting, found.enforced) == (False, False)
+
+
+@pytest.mark.slow
+def test_check_says_what_the_partitions_take(here: slurm_lab.Lab, tmp_path: Path) -> None:
+    (found,) = check_cluster.cluster(tmp_path)
+    lines = found.found.splitlines()
+    assert found.level == "ok"
+    assert re.fullmatch(r"Slurm [0-9.]+ answers; no accounts", lines[0])
+    node = f"a node has up to {here.shape.cpus} cores, {here.shape.memory_mb} MiB, 2 GPUs"
+    assert f"cpu (default): at most 2 d; 2 of 2 nodes up; {node}" in lines
+    assert f"spot: at most 30 min; 2 of 2 nodes up; {node}" in lines
+
+
+@pytest.mark.usefixtures("no_slurm")
+def test_check_is_silent_where_there_is_no_slurm() -> None:
+    assert list(check_cluster.cluster(Path())) == []
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ from weighbridge.errors import SetupError, WeighbridgeError
 from weighbridge.registry import content, dvc_settings, git, ledger, model_keys, signers, signing
 from weighbridge.root import lock
 from weighbridge.settings import Config, Settings
-from weighbridge.views import check_template, reference
+from weighbridge.views import check_cluster, check_template, reference
 from weighbridge.views import setup as setup_view
 from weighbridge.views.columns import aligned
 from weighbridge.views.finding import MOST_SHOWN, Finding, listed
@@ -75,6 +75,7 @@ def findings(root: Path, settings_loader: Callable[[], Settings]) -> tuple[Findi
         ("data", lambda: _data(root)),
         ("ledger", lambda: _ledger(root)),
         ("disk", lambda: _disk(root)),
+        ("cluster", lambda: check_cluster.cluster(root)),
     ]
     return tuple(finding for topic, look in looks for finding in _taken(topic, look))
 
