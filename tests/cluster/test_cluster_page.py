@@ -17,8 +17,9 @@ _BLOCK = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 WHOLE = "$ snakemake"
-_NOT_RUN = {"text": 1, "yaml": 2}
-"""Blocks that are not typed: one that needs Kubernetes, and pieces of the configuration, which are planned with."""
+"""The command that runs all."""
+_NOT_RUN = {"text": 2, "yaml": 2}
+"""Blocks that are not typed: what needs Grid Engine or Kubernetes, and pieces of the configuration, planned with."""
 
 
 class Block(NamedTuple):
