@@ -5,6 +5,7 @@ and nodes are read once, and each kind of job is shown to ``sbatch --test-only``
 told is let through: a wrong "no" is worse than a job that waits.
 """
 
+import functools
 import os
 import re
 import subprocess
@@ -58,7 +59,7 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
     up: bool = True
 
 
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
+class Limits(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """What a Slurm has to give."""
 
     version: str = ""
@@ -70,7 +71,15 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     def of(self, partition: str) -> tuple[Node, ...]:
         """Return the machines of a partition."""
-        return tuple(node for node in self.nodes if partition in node.partitions)
+        return self._by_partition.get(partition, ())
+
+    @functools.cached_property
+    def _by_partition(self) -> dict[str, tuple[Node, ...]]:
+        found: dict[str, list[Node]] = {}
+        for node in self.nodes:
+            for name in node.partitions:
+                found.setdefault(name, []).append(node)
+        return {name: tuple(nodes) for name, nodes in found.items()}
 
     def default(self) -> Partition | None:
         """Return the partition of jobs that name none."""
@@ -93,6 +102,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     cpus: int = 1
     """Of one task, which has to fit on a node."""
     nodes: int = 1
+    spread: bool = True
+    """Whether its GPUs may be those of more nodes than it asks for."""
     gpus: int = 0
     gpu_model: str = ""
     qos: str = ""
@@ -196,16 +207,19 @@ def objections(limits: Limits, request: Request) -> tuple[Objection, ...]:
         return ()
     default = limits.default()
     names = request.partitions or ((default.name,) if default else ())
-    fitting = _some(_fitting(limits, request), " or ")
     if not names:
-        mend = f"default-resources: slurm_partition: {fitting or ' or '.join(limits.partitions)}"
+        fitting = _some(_fitting(limits, request) or tuple(limits.partitions), " or ")
+        mend = f"default-resources: slurm_partition: {fitting}"
         return (Objection(found="names no partition, and this Slurm has no default", mend=mend),)
     found = [tuple(_of_partition(limits, request, name)) for name in names]
     if not all(found):
         return ()
     mildest = next((each for each in found if all(one.level == "not now" for one in each)), None)
+    if mildest:
+        return mildest
+    fitting = _some(_fitting(limits, request), " or ")
     move = f"; or slurm_partition: {fitting}" if fitting else ""
-    return mildest or tuple(
+    return tuple(
         msgspec.structs.replace(one, mend=one.mend + move) for each in found for one in each if one.level == "never"
     )
 
@@ -258,7 +272,8 @@ def _of_nodes(nodes: Sequence[Node], request: Request, partition: str) -> Iterat
 
 def _too_much(nodes: Sequence[Node], request: Request, partition: str) -> Iterator[Objection]:
     memory, cpus = max(node.memory_mib for node in nodes), max(node.cpus for node in nodes)
-    gpus = sum(_gpus_of(node, request.gpu_model) for node in nodes)
+    each = sorted((_gpus_of(node, request.gpu_model) for node in nodes), reverse=True)
+    gpus = sum(each if request.spread else each[: request.nodes])
     has = f"no node of partition {partition} has more than"
     if request.memory_mib is not None and request.memory_mib > memory:
         yield Objection(found=f"asks for {request.memory_mib} MiB of memory; {has} {memory}", mend=f"mem_mb: {memory}")
@@ -270,7 +285,10 @@ def _too_much(nodes: Sequence[Node], request: Request, partition: str) -> Iterat
         yield Objection(found=found, mend="fewer fit.nodes")
     if request.gpus > gpus:
         kind = f"GPUs ({request.gpu_model})" if request.gpu_model else "GPUs"
-        found = f"asks for {request.gpus} {kind}; the nodes of partition {partition} have {gpus} together"
+        of = f"of partition {partition}"
+        some = f"{'the' if request.spread else request.nodes} nodes {of} have"
+        have = some if request.spread or request.nodes > 1 else f"a node {of} has"
+        found = f"asks for {request.gpus} {kind}; {have} at most {gpus}"
         yield Objection(found=found, mend="fewer, or another partition")
 
 

@@ -78,6 +78,7 @@ def request(job: Any, settings: Any) -> Request:
         memory_mib=_memory(resources),
         cpus=max(cpus if cpus is not None else job.threads, 1),
         nodes=nodes or 1,
+        spread=nodes is None,
         gpus=gpus or (1 if resources.get("gpu_model") else 0),
         gpu_model=str(resources.get("gpu_model") or ""),
         qos=str(resources.get("qos") or getattr(settings, "qos", "") or ""),

@@ -135,12 +135,17 @@ def test_gpus_are_counted_by_model(text: str, expected: dict[str, int]) -> None:
         ),
         (
             asks(gpus=1),
-            "asks for 1 GPUs; the nodes of partition short have 0 together",
+            "asks for 1 GPUs; the nodes of partition short have at most 0",
             "fewer, or another partition; or {move} long",
         ),
         (
             asks(gpus=1, gpu_model="h100", partitions=("long",)),
-            "asks for 1 GPUs (h100); the nodes of partition long have 0 together",
+            "asks for 1 GPUs (h100); the nodes of partition long have at most 0",
+            "fewer, or another partition",
+        ),
+        (
+            asks(gpus=5, spread=False, partitions=("long",)),
+            "asks for 5 GPUs; a node of partition long has at most 4",
             "fewer, or another partition",
         ),
         (
@@ -149,7 +154,7 @@ def test_gpus_are_counted_by_model(text: str, expected: dict[str, int]) -> None:
             "fewer fit.nodes; or {move} short",
         ),
     ],
-    ids=["time", "partition", "memory", "cores", "gpus", "model", "nodes"],
+    ids=["time", "partition", "memory", "cores", "gpus", "model", "gpus_of_a_node", "nodes"],
 )
 def test_what_could_never_start_is_refused(request_: Request, found: str, mend: str) -> None:
     assert said(request_) == [f"never: {found} -> {mend.format(move='slurm_partition:')}"]
@@ -473,7 +478,15 @@ def test_a_job_is_shown_to_slurm_as_the_executor_would_submit_it(here: slurm_lab
     found = cluster_requests.request(job, settings)
     shown = msgspec.structs.replace(found, options=())
     assert shown == Request(
-        rule="train", job="seed=0", partitions=("gpu",), minutes=10, memory_mib=500, cpus=2, gpus=1, qos="any"
+        rule="train",
+        job="seed=0",
+        partitions=("gpu",),
+        minutes=10,
+        memory_mib=500,
+        cpus=2,
+        gpus=1,
+        qos="any",
+        spread=False,
     )
     assert cluster_limits.asked(found) is None
     assert {"--gpus=1", "--cpus-per-task=2", "--requeue", "--qos=any"} <= set(found.options)
