@@ -20,7 +20,8 @@ from weighbridge.settings import Fit
 from weighbridge.training import device, fitting, torch_fit
 from weighbridge.training.joint import JointCheckpoints, Stopped
 from weighbridge.training.objective import Objective
-from weighbridge.training.processes import Group, Parted
+from weighbridge.training.parting import Parted
+from weighbridge.training.processes import Group
 
 FORK = multiprocessing.get_context("fork")  # the child has imported torch already
 SETTINGS = Fit(epochs=2, batch_size=16, lr=0.01, patience=2, weight_decay=0.01)
@@ -61,11 +62,11 @@ class Choosy(Plain):
         self.frozen.requires_grad_(requires_grad=False)
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
-        logit = super().forward(rows) + self.frozen(rows)
+        logit: torch.Tensor = super().forward(rows) + self.frozen(rows)
         chosen = rows[:, 0] > 1.2  # in some shares of a batch there is none
-        if self.training and not chosen.any():
-            return logit
-        return logit + self.rare(rows) * chosen[:, None]
+        if not self.training or chosen.any():
+            logit = logit + self.rare(rows) * chosen[:, None]
+        return logit
 
 
 class Noisy(Plain):
@@ -85,7 +86,8 @@ class Noisy(Plain):
             self._before(self._count)
             self.seen.mul_(0.9).add_(rows.mean(0), alpha=0.1)
             rows = rows + 0.01 * (random.gauss(0, 1) + float(np.random.standard_normal()))  # noqa: NPY002 - what projects do
-        return super().forward(self.drop(self.norm(rows - self.seen)))
+        logit: torch.Tensor = super().forward(self.drop(self.norm(rows - self.seen)))
+        return logit
 
 
 class Diverging(Plain):
@@ -93,7 +95,7 @@ class Diverging(Plain):
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
         with torch.no_grad():
-            self.layers[0].bias.add_(rows.mean())
+            next(self.layers.parameters()).add_(rows.mean())
         return super().forward(rows)
 
 
@@ -105,7 +107,8 @@ class Sparse(Plain):
         self.table = nn.Embedding(4, 1, sparse=True)
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
-        return super().forward(rows) + self.table((rows[:, 0] > 0).long())
+        logit: torch.Tensor = super().forward(rows) + self.table((rows[:, 0] > 0).long())
+        return logit
 
 
 class Trained(NamedTuple):
@@ -266,7 +269,7 @@ def test_a_gpu_that_isnt_there_is_refused() -> None:
 
 def saved(folder: Path, group: Group, said: list[str] | None = None) -> JointCheckpoints:
     """Return checkpoints that are written after each step."""
-    found = JointCheckpoints(folder, group, progress=[].append if said is None else said.append)
+    found = JointCheckpoints(folder, group, progress=(said if said is not None else []).append)
     found._least_seconds, found._largest_share, found._due = 0.0, 1.0, 0.0
     return found
 
@@ -324,7 +327,7 @@ def test_a_checkpoint_of_other_processes_is_passed_over(tmp_path: Path) -> None:
     def attempt(group: Group) -> tuple[list[str], str | None]:
         said: list[str] = []
         checkpoints = saved(tmp_path / "run", group, said)
-        train(Plain, group=group, checkpoints=checkpoints)
+        train(Plain, settings=Fit(epochs=1, batch_size=50), group=group, checkpoints=checkpoints)
         return said, checkpoints.resumed_from
 
     together(3, tmp_path / "three", attempt)

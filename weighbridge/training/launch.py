@@ -169,8 +169,9 @@ def _failure(talk: Path, complaints: str) -> WeighbridgeError | None:
         _Error(int(path.stem.rpartition("-")[2]), msgspec.json.decode(path.read_bytes(), type=worker.Failure))
         for path in talk.glob(worker.FAILED.format(rank="*"))
     )
-    if found:
-        rank, told = found[0]
+    spoken = [error for error in found if error.told.error != worker.PARTED]
+    if spoken:
+        rank, told = spoken[0]
         kind = getattr(errors, told.error, ModelError)
         if told.traceback:
             print(told.traceback, file=sys.stderr)  # noqa: T201 - the stage's log
@@ -182,6 +183,11 @@ def _failure(talk: Path, complaints: str) -> WeighbridgeError | None:
         return ModelError(
             f"process {killed['rank']} of the training was ended by {name}, as when memory runs out (memory_mb is that "
             "of one process); the next start goes on from the last checkpoint"
+        )
+    if found:
+        return ModelError(
+            f"the processes of the training lost each other: {found[0].told.message}; the next start goes on from the "
+            "last checkpoint"
         )
     return None
 

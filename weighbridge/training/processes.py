@@ -18,13 +18,10 @@ from torch import nn
 from weighbridge.errors import ModelError
 from weighbridge.training import batch_norm
 from weighbridge.training.objective import Objective
+from weighbridge.training.parting import Parted
 from weighbridge.training.torch_fit import Batch
 
 _SEEDS = 2**32
-
-
-class Parted(BaseException):
-    """The link to another process broke, since that one has ended; it says itself why."""
 
 
 class Group:

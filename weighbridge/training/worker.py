@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 JOB, RESULT, STOPPED = "job.json", "result.json", "stopped"
 FAILED = "failed-{rank}.json"
+PARTED = "Parted"
 _LINK_SECONDS = 1800
 
 
@@ -48,6 +49,7 @@ def main(folder: Path) -> int:
     """Train; return the exit code."""
     from weighbridge import secrets_guard
     from weighbridge.errors import WeighbridgeError
+    from weighbridge.training.parting import Parted
 
     rank = int(os.environ["RANK"])
     os.dup2(2, 1) if rank else os.dup2(1, 2)  # the first one speaks for all
@@ -57,6 +59,8 @@ def main(folder: Path) -> int:
         _train(job, rank, folder)
     except WeighbridgeError as problem:
         failure = Failure(type(problem).__name__, str(problem))
+    except Parted as problem:
+        failure = Failure(PARTED, str(problem))
     except MemoryError:
         failure = Failure("ModelError", "out of memory; give the job more, or make the data or the model smaller")
     except Exception as problem:  # noqa: BLE001 - the one that started us shows it
@@ -79,7 +83,7 @@ def _train(job: Job, rank: int, folder: Path) -> None:
 
     from weighbridge.training import device, trained
     from weighbridge.training.joint import JointCheckpoints, Stopped
-    from weighbridge.training.processes import Group, Parted
+    from weighbridge.training.processes import Group
 
     fit = job.task.candidate.fit
     device.chosen(fit.device)
@@ -104,8 +108,6 @@ def _train(job: Job, rank: int, folder: Path) -> None:
         if not rank:
             (folder / STOPPED).touch()
         return
-    except Parted as problem:
-        sys.exit(f"process {rank}: {problem}")
     if not rank:
         _write(folder / RESULT, _together(done, shares))
     dist.destroy_process_group()
