@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -134,10 +135,11 @@ def judged(limits: Limits, requests: Iterable[Request], at_a_time: int) -> tuple
             found.setdefault(objection, []).append(one)
     never = [_line(who, each) for each, who in found.items() if each.level == "never"]
     waits = [_line(who, each) for each, who in found.items() if each.level != "never"]
-    at_once = min(len(all_of_them), at_a_time)
+    # Jobs of one rule are ready at once; whether others are too can't be told.
+    at_once = min(max(Counter(one.rule for one in all_of_them).values(), default=0), at_a_time)
     most = cluster_limits.most_submitted() if limits.enforced else None
     if most is not None and at_once > most:
-        found_so = f"the site takes at most {most} jobs of yours at a time, and this run would submit {at_once}"
+        found_so = f"the site takes at most {most} jobs of yours at a time, and this run submits {at_once} or more"
         never.append(f"  {found_so}\n    → jobs: {most}")
     if never:
         head = "Slurm would never start what this run asks for. No job was submitted, and nothing is lost:"

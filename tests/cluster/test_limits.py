@@ -293,10 +293,12 @@ def test_a_site_that_takes_fewer_jobs_says_how_many(monkeypatch: pytest.MonkeyPa
     requests = [asks(job=f"seed={seed}") for seed in range(9)]
     enforced = limits(enforced=True)
     with pytest.raises(
-        SettingsError, match=r"at most 5 jobs of yours at a time, and this run would submit 9\n.*jobs: 5"
+        SettingsError, match=r"at most 5 jobs of yours at a time, and this run submits 9 or more\n.*jobs: 5"
     ):
         cluster_requests.judged(enforced, requests, 100)
     assert cluster_requests.judged(enforced, requests, 5) == ()
+    one_after_another = [asks(rule=f"rule_{number}") for number in range(9)]
+    assert cluster_requests.judged(enforced, one_after_another, 100) == ()
 
 
 @pytest.mark.usefixtures("no_slurm")

@@ -26,6 +26,7 @@ rule train:
         mem_mb=node_memory,
         runtime=240,
         gpu=gpus,
+        nodes=1,
         slurm_extra=time_to_save,
     message:
         "Train {wildcards.candidate}, seed {wildcards.seed}"
