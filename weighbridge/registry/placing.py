@@ -4,8 +4,12 @@ Nothing is put in place before all of it was compared, and nothing is replaced w
 file, in the commit that is checked out; of a folder, in DVC's cache.
 """
 
+import contextlib
+import errno
+import itertools
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -14,6 +18,8 @@ from weighbridge import documents, paths
 from weighbridge.digest import folder_entries, sha256_file
 from weighbridge.errors import DataError, RecordError, SetupError
 from weighbridge.registry import addresses, checkouts, content, git, storage
+
+_FORGOTTEN_SECONDS = 86400
 
 
 class Folder(NamedTuple):
@@ -89,6 +95,37 @@ class Prepared:
             return False
         draft.rename(target)
         return True
+
+
+def remove_forgotten(place: Path, prefix: str) -> None:
+    """Remove what killed jobs have left in *place* under names that begin so; not what may be at work still."""
+    for left_over in place.glob(f"{prefix}*"):
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - left_over.stat().st_mtime > _FORGOTTEN_SECONDS:
+                shutil.rmtree(left_over, ignore_errors=True)
+
+
+def put_folder(draft: Path, target: Path) -> None:
+    """Rename the folder *draft* to *target*, and remove what was there; the same content is left alone.
+
+    Others may do so at the same time: of these the last one's stays, whole.
+    """
+    aside = Path(tempfile.mkdtemp(prefix=paths.TEMPORARY, dir=target.parent))
+    try:
+        for attempt in itertools.count():
+            if target.is_dir() and folder_entries(target) == folder_entries(draft):
+                return
+            with contextlib.suppress(FileNotFoundError):
+                target.rename(aside / str(attempt))
+            try:
+                draft.rename(target)
+            except OSError as problem:
+                if problem.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
+                    raise
+            else:
+                return
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def in_the_way(root: Path, folders: Mapping[Path, bytes], files: Mapping[str, bytes]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from weighbridge.data.schema import own_code, resolve
 from weighbridge.digest import folder_entries, sha256_folder
 from weighbridge.errors import DataError
 from weighbridge.manifest import Raw
-from weighbridge.registry import content, trusted
+from weighbridge.registry import content, placing, trusted
 from weighbridge.tasks import FetchTask
 
 _DRAFT = f"{paths.TEMPORARY}raw-"
@@ -28,8 +28,7 @@ def run(root: Path, task: FetchTask) -> Raw:
     folder, pointer = root / paths.RAW, root / paths.RAW_POINTER
     expected = content.pointer_address(pointer) if pointer.is_file() else None
     on_record = trusted.raw_sha256(root, expected) if expected else None
-    for left_over in folder.parent.glob(f"{_DRAFT}*"):  # by a killed job; Git would call it uncommitted
-        shutil.rmtree(left_over, ignore_errors=True)
+    placing.remove_forgotten(folder.parent, _DRAFT)
     anew = not _has_files(folder) and not (expected and content.pull(root, pointer, sha256=on_record))
     if anew:
         _fetch_anew(root, task.fetch, expected)

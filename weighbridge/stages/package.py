@@ -15,7 +15,7 @@ from weighbridge.data.schema import schema_at
 from weighbridge.digest import FileEntry, folder_entries, sha256_file, sha256_folder
 from weighbridge.errors import RecordError
 from weighbridge.evidence import feeding, metrics, noise, readme, serving
-from weighbridge.registry import content, pickles, releases, trusted
+from weighbridge.registry import content, pickles, placing, releases, trusted
 from weighbridge.settings import OwnMetric
 from weighbridge.tasks import PackageTask
 from weighbridge.training import export, native
@@ -169,8 +169,7 @@ def _build(root: Path, task: PackageTask, champion: str, record: manifest.RunRec
     rows = feeding.Parts(root / paths.split("validation"), list(schema.features), schema.id)
     interface = export.interface(schema, {feature.name: feature.missing_share for feature in data.features})
     bundle.parent.mkdir(parents=True, exist_ok=True)
-    for left_over in bundle.parent.glob(f"{_DRAFT}*"):  # by a killed job; Git would call it uncommitted
-        shutil.rmtree(left_over, ignore_errors=True)
+    placing.remove_forgotten(bundle.parent, _DRAFT)
     temporary = Path(tempfile.mkdtemp(prefix=_DRAFT, dir=bundle.parent))
     try:
         temporary.chmod(0o755)
@@ -181,9 +180,7 @@ def _build(root: Path, task: PackageTask, champion: str, record: manifest.RunRec
         for entry in record.files:
             if entry.path in _ROLES:
                 shutil.copyfile(run_folder / entry.path, temporary / entry.path)
-        if bundle.exists():
-            shutil.rmtree(bundle)
-        temporary.rename(bundle)
+        placing.put_folder(temporary, bundle)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     print(f"parity: largest difference {parity.largest_difference:.2g} over {parity.rows} rows")
@@ -253,12 +250,20 @@ def _bring_baseline(root: Path, name: str, baseline: releases.Release | None, in
 
     A clone may have the tag and not the content: then there is the manifest alone.
     """
-    folder = root / paths.BASELINE
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    if baseline is None:
-        print("no earlier release to compare with")
-        return
+    (root / paths.BASELINE.parent).mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=root / paths.BASELINE.parent, prefix=paths.TEMPORARY) as temporary:
+        draft = Path(temporary, paths.BASELINE.name)
+        draft.mkdir()
+        if baseline is None:
+            print("no earlier release to compare with")
+        else:
+            _fill_baseline(root, name, baseline, interface, draft)
+        placing.put_folder(draft, root / paths.BASELINE)
+
+
+def _fill_baseline(
+    root: Path, name: str, baseline: releases.Release, interface: manifest.Interface, folder: Path
+) -> None:
     text = releases.blob(root, str(baseline.tag), paths.manifest(name).as_posix())
     pointer = releases.blob(root, str(baseline.tag), paths.pointer(name).as_posix())
     try:
@@ -272,12 +277,12 @@ def _bring_baseline(root: Path, name: str, baseline: releases.Release | None, in
     previous = documents.read_record(folder / "manifest.yaml", manifest.Manifest)
     retired = {each.name for each in previous.interface.inputs} - {each.name for each in interface.inputs}
     if retired:
-        _bring_rows(root, baseline, previous.data.splits["test"].sha256)
+        rows = folder / paths.BASELINE_ROWS.relative_to(paths.BASELINE)
+        _bring_rows(root, baseline, previous.data.splits["test"].sha256, rows)
 
 
-def _bring_rows(root: Path, baseline: releases.Release, sha256: str) -> None:
+def _bring_rows(root: Path, baseline: releases.Release, sha256: str, folder: Path) -> None:
     """Lay the last release's test rows beside its bundle: they alone have the inputs that were retired since."""
-    folder = root / paths.BASELINE_ROWS
     try:
         content.materialise(root, releases.blob(root, str(baseline.tag), paths.PROCESSED_POINTER.as_posix()), folder)
     except (content.NowhereError, RecordError) as problem:  # as above

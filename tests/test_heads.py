@@ -1,0 +1,177 @@
+"""A job of a snakemake that leads no more does nothing; a new one tells what the old one has left in the queue."""
+
+import json
+import os
+import platform
+import shutil
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from weighbridge import documents, heads, paths, running
+from weighbridge.errors import SetupError
+from weighbridge.registry import attempts, markers, processes
+from weighbridge.registry.markers import Marker
+
+SCONTROL = """#!{python}
+import sys
+states = {states!r}
+state = states.get(sys.argv[-1])
+if state is None:
+    sys.exit("slurm_load_jobs error: Unable to contact slurm controller")
+print(f"JobId={{sys.argv[-1]}} JobState={{state}} NumNodes=1")
+"""
+
+
+@pytest.fixture(autouse=True)
+def _own_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test has the variable to itself, and leaves none."""
+    monkeypatch.setenv("WEIGHBRIDGE_HEAD", "")
+
+
+def say(folder: Path, monkeypatch: pytest.MonkeyPatch, **states: str) -> None:
+    """Let ``scontrol`` tell these states of jobs (``_7="RUNNING"``), and nothing of others; no ``sacct``."""
+    tools = folder / "tools"
+    tools.mkdir(exist_ok=True)
+    known = {name.removeprefix("_"): state for name, state in states.items()}
+    tool = tools / "scontrol"
+    tool.write_text(SCONTROL.format(python=sys.executable, states=known))
+    tool.chmod(tool.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", str(tools))
+
+
+def sent(root: Path, *jobs: str | None) -> None:
+    """Let Snakemake have noted that these jobs write files."""
+    folder = root / ".snakemake/incomplete"
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, job in enumerate(jobs):
+        (folder / f"file{number}").write_text(json.dumps({"external_jobid": job}))
+
+
+def left_elsewhere(root: Path, job: str | None) -> Path:
+    """Leave the marker of a training on another machine."""
+    process = processes.Process(pid=1, started="1", boot="another", host="elsewhere")
+    marker = Marker(
+        attempt="0123456789abcdef", stage="train", process=process, when="2026-01-31T12:00:00Z", candidate="a", seed=0,
+        cluster_job=job,
+    )  # fmt: skip
+    path = root / paths.ATTEMPTS / "0123456789abcdef.json"
+    documents.write(path, msgspec.json.encode(marker))
+    return path
+
+
+def test_who_was_sent_by_the_last_head_may_work_and_by_an_earlier_one_may_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heads.refuse_superseded(tmp_path)  # sent by none
+    heads.take_over(tmp_path)
+    sender = os.environ["WEIGHBRIDGE_HEAD"]
+    heads.refuse_superseded(tmp_path)
+    heads.take_over(tmp_path)
+    monkeypatch.setenv("WEIGHBRIDGE_HEAD", sender)
+    with pytest.raises(SetupError, match="another one does its work in this folder; nothing is done"):
+        heads.refuse_superseded(tmp_path)
+    heads.refuse_superseded(tmp_path / "another")
+
+
+def test_a_stage_that_gets_its_turn_too_late_does_nothing_and_ends_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    heads.take_over(tmp_path)
+    with running.alone(tmp_path, "weigh") as turn:
+        assert turn.wanted
+    monkeypatch.setenv("WEIGHBRIDGE_HEAD", "of an earlier one")
+    with running.alone(tmp_path, "weigh") as turn:
+        assert not turn.wanted
+    assert "weigh is left to the snakemake that has started here since" in capsys.readouterr().err
+
+
+def test_what_a_lost_head_has_sent_is_told_by_how_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    say(tmp_path, monkeypatch, _7="RUNNING", _8="PENDING", _9="COMPLETED")
+    sent(tmp_path, "7", "8", "9", "9", None)
+    assert heads.left(tmp_path) == heads.Left(running=("7",), waiting=("8",))
+    running.hold(tmp_path)
+
+
+def test_a_scheduler_that_does_not_answer_is_asked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    say(tmp_path, monkeypatch, _8="RUNNING")
+    sent(tmp_path, "7", "8")
+    assert heads.left(tmp_path) == heads.Left(unknown=("7", "8"))
+
+
+@pytest.mark.parametrize("state", ["RUNNING", "COMPLETING", ""])
+def test_what_may_be_at_work_on_another_node_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: str
+) -> None:
+    say(tmp_path, monkeypatch, **({"_7": state} if state else {}))
+    marker = left_elsewhere(tmp_path, "7")
+    draft = tmp_path / f"results/{paths.TEMPORARY}abcd1234"
+    draft.touch()
+    lock = tmp_path / ".snakemake/locks/0.output.lock"
+    lock.parent.mkdir(parents=True)
+    lock.touch()
+    running.hold(tmp_path)
+    assert attempts.close_dead(tmp_path, job=("train", "a", 0)) == 0
+    assert marker.exists()
+    assert draft.exists()
+    assert not lock.exists(), "the snakemake itself was on this machine, and is gone"
+
+
+def test_what_has_ended_on_another_node_is_put_on_record_and_swept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    say(tmp_path, monkeypatch, _7="NODE_FAIL")
+    marker = left_elsewhere(tmp_path, "7")
+    draft = tmp_path / f"results/{paths.TEMPORARY}abcd1234"
+    draft.touch()
+    running.hold(tmp_path)
+    assert not marker.exists()
+    assert not draft.exists()
+    assert "half-written files are removed" in capsys.readouterr().err
+
+
+def test_a_job_that_the_scheduler_starts_anew_closes_its_own_attempt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    say(tmp_path, monkeypatch, _7="RUNNING")
+    left_elsewhere(tmp_path, "7")
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    assert attempts.close_dead(tmp_path, job=("train", "a", 0)) == 1
+    assert markers.running(tmp_path) == ()
+
+
+@pytest.mark.parametrize(("state", "refused"), [("RUNNING", True), ("TIMEOUT", False), ("", True)])
+def test_locks_of_a_snakemake_that_was_a_job_go_once_the_job_has_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, state: str, refused: bool
+) -> None:
+    say(tmp_path, monkeypatch, **({"_7": state} if state else {}))
+    documents.write(tmp_path / paths.RUNNING, "process 1 on elsewhere, since 2026-01-31T12:00:00Z, job 7")
+    documents.write(tmp_path / paths.HEAD, "its name")
+    lock = tmp_path / ".snakemake/locks/0.output.lock"
+    lock.parent.mkdir(parents=True)
+    lock.touch()
+    if refused:
+        with pytest.raises(SetupError, match=r"job 7.*can't see whether it still runs"):
+            running.hold(tmp_path)
+        assert (tmp_path / paths.HEAD).read_text() == "its name", "its jobs go on"
+    else:
+        running.hold(tmp_path)
+    assert lock.exists() is refused
+
+
+def test_a_second_head_on_another_host_is_refused_and_changes_nothing(tmp_path: Path) -> None:
+    running.hold(tmp_path)
+    name = (tmp_path / paths.HEAD).read_text()
+    code = "import sys; from pathlib import Path; from weighbridge import running; running.hold(Path(sys.argv[1]))"
+    there = 'hostname elsewhere && exec "$@"'
+    command = ["unshare", "--map-root-user", "--uts", "sh", "-c", there, "sh", sys.executable, "-c", code, tmp_path]
+    if not shutil.which("unshare") or subprocess.run([*command[:3], "true"], check=False).returncode:
+        pytest.skip("no other host can be played here")
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert f"process {os.getpid()} on {platform.node()}, since " in done.stderr
+    assert done.returncode == 1
+    assert (tmp_path / paths.HEAD).read_text() == name
