@@ -9,6 +9,7 @@ import contextlib
 import enum
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -100,6 +101,13 @@ def state(job: str) -> State:
         return _with_accounting(found) if found.phase is Phase.ENDED else found
     gone = "invalid job id" in err.lower()
     return _with_accounting(State(job=job, phase=Phase.ENDED if gone else Phase.UNKNOWN))
+
+
+def answers() -> bool:
+    """Return whether Slurm's controller answers, or its backup; where there is no ``scontrol`` nobody can tell."""
+    if shutil.which("scontrol") is None:
+        return True
+    return " UP" in _asked("scontrol", "ping")[1]
 
 
 def requeue() -> bool:

@@ -10,6 +10,7 @@ sys.path.insert(0, str(engine))
 from snakemake.exceptions import WorkflowError
 
 from weighbridge import (
+    cluster_patience,
     cluster_requests,
     cluster_waiting,
     clock,
@@ -70,7 +71,10 @@ requests = cluster_requests.Requests()
 
 
 def submit(workflow):
-    """Send Slurm no job that it could never start; from then on, say why one waits."""
+    """Send Slurm no job that it could never start; from then on, say why one waits, and wait for Slurm itself."""
+    from snakemake_executor_plugin_slurm import Executor
+
+    cluster_patience.install(Executor)
     try:
         for line in requests.require(workflow):
             print(line, file=sys.stderr)
@@ -137,6 +141,15 @@ def runs(name):
         for candidate in project.config.candidates
         for seed in project.config.seeds
     ]
+
+
+def refuse_arrays():
+    """Refuse arrays of Slurm jobs: where one of them fails, the plugin removes what others of it have made."""
+    if getattr(workflow.executor_settings, "array_jobs", None):
+        raise WorkflowError(
+            "slurm-array-jobs: found it set, on the command line or in a profile; expected no arrays, in which a job "
+            "that fails takes the files of others with it. Remove it, and run the same command again"
+        )
 
 
 def show(path):

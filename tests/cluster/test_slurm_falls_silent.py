@@ -1,0 +1,176 @@
+"""Slurm doesn't answer for a while: the head waits and says so, loses no job, and goes on."""
+
+import asyncio
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import slurm_lab
+
+from weighbridge import cluster, cluster_patience
+
+ROOT = Path(__file__).parents[2]
+SNAKEFILE = """
+import sys
+sys.path.insert(0, {root!r})
+from weighbridge import cluster_patience
+
+rule all:
+    input: "made"
+
+rule made:
+    output: "made"
+    resources: mem_mb=300, runtime=5
+    shell: "touch began; while [ ! -e go ]; do sleep 0.2; done; touch {{output}}"
+
+onstart:
+    from snakemake_executor_plugin_slurm import Executor
+    cluster_patience.install(Executor)
+"""
+
+
+class Job:
+    """A job of Snakemake's that was sent."""
+
+
+class Executor:
+    """As the plugin's: where Slurm doesn't answer it is silent on all jobs."""
+
+    def __init__(self) -> None:
+        self.wait = True
+        self.answers = True
+        self.ended: set[int] = set()
+        self.reported: list[Job] = []
+        self.sent: list[Job] = []
+
+    async def check_active_jobs(self, active_jobs: list[Job]) -> AsyncIterator[Job]:
+        if self.answers:
+            for job in active_jobs:
+                if id(job) in self.ended:
+                    self.report_job_success(job)
+                else:
+                    yield job
+
+    def report_job_success(self, job: Job) -> None:
+        self.reported.append(job)
+
+    def report_job_error(self, job: Job, msg: str) -> None:
+        self.reported.append(job)
+        assert msg
+
+    def run_job(self, job: Job) -> None:
+        self.sent.append(job)
+
+
+@pytest.fixture
+def said() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def executor(said: list[str]) -> Executor:
+    class Patient(Executor):
+        pass
+
+    cluster_patience.install(Patient, said.append)
+    cluster_patience.install(Patient, said.append)
+    return Patient()
+
+
+def look(executor: Executor, active: list[Job]) -> list[Job]:
+    """Return the jobs that stay active."""
+
+    async def found() -> list[Job]:
+        return [job async for job in executor.check_active_jobs(active)]
+
+    return asyncio.run(found())
+
+
+def test_a_job_of_which_nothing_was_learned_stays_active(executor: Executor, said: list[str]) -> None:
+    jobs = [Job(), Job()]
+    executor.ended.add(id(jobs[0]))
+    executor.answers = False
+    assert look(executor, jobs) == jobs
+    assert look(executor, jobs) == jobs
+    assert said == ["Slurm doesn't answer; its jobs go on, and this snakemake waits: nothing is lost"]
+    executor.answers = True
+    assert look(executor, jobs) == [jobs[1]]
+    assert executor.reported == [jobs[0]], "once"
+    assert said[1:] == ["Slurm answers again, after 0 s"]
+
+
+def test_an_error_is_no_silence(executor: Executor, said: list[str]) -> None:
+    job = Job()
+    executor.report_job_error(job, msg="failed")
+    executor.ended.add(id(job))
+    assert look(executor, [job]) == []
+    assert look(executor, []) == []
+    assert said == []
+
+
+def test_nothing_is_submitted_until_slurm_answers(
+    executor: Executor, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster_patience, "_PAUSE_SECONDS", 0.01)
+    answers = iter([False, False, True])
+    monkeypatch.setattr(cluster, "answers", lambda: next(answers))
+    job = Job()
+    executor.run_job(job)
+    assert executor.sent == [job]
+    assert [line[:12] for line in said] == ["Slurm doesn'", "Slurm answer"]
+
+
+def test_a_snakemake_that_ends_submits_nothing_more(executor: Executor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "answers", lambda: False)
+    executor.wait = False
+    executor.run_job(Job())
+    assert executor.sent == []
+
+
+def test_the_plugin_has_what_patience_rests_on() -> None:
+    plugin: Any = pytest.importorskip("snakemake_executor_plugin_slurm")
+    for name in ("check_active_jobs", "run_job", "report_job_success", "report_job_error"):
+        assert callable(getattr(plugin.Executor, name))
+
+
+@pytest.mark.slow
+def test_a_head_waits_for_a_slurm_that_was_away(slurm: slurm_lab.Lab, tmp_path: Path) -> None:
+    (tmp_path / "Snakefile").write_text(SNAKEFILE.format(root=str(ROOT)), encoding="utf-8")
+    profile = ROOT / "workflow/profiles/slurm"
+    fast = ("--seconds-between-status-checks", "1", "--slurm-init-seconds-before-status-checks", "1")
+    command = [sys.executable, "-m", "snakemake", "--profile", str(profile), *fast]
+    # With one attempt the executor forgets its jobs at the first question that isn't answered.
+    command += ["--slurm-status-attempts", "1", "--latency-wait", "5", "--retries", "0"]
+    import os
+
+    log = tmp_path / "log"
+    with log.open("wb") as stream:
+        head = subprocess.Popen(command, cwd=tmp_path, env={**os.environ, **slurm.env}, stdout=stream, stderr=stream)
+
+    def until(seen: Any) -> None:
+        deadline = time.monotonic() + 150
+        while not seen():
+            assert head.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.1)
+
+    try:
+        until((tmp_path / "began").exists)
+        slurm.stop_controller()
+        try:
+            until(lambda: "Slurm doesn't answer" in log.read_text())
+        finally:
+            slurm.start_controller()
+        (tmp_path / "go").touch()
+        assert head.wait(150) == 0, log.read_text()
+    finally:
+        head.kill()
+        head.wait()
+    assert (tmp_path / "made").exists()
+    text = log.read_text()
+    assert text.count("Slurm doesn't answer") == text.count("Slurm answers again") == 1
+    assert len(slurm.jobs()) == 1, "it wasn't sent again"

@@ -1,0 +1,111 @@
+"""Patience with a Slurm that doesn't answer: the head waits, says so, and loses none of its jobs.
+
+Snakemake's executor for Slurm asks ``squeue`` a few times and then forgets all jobs that it was asking about: the
+head waits for ever, for nothing. And what it submits meanwhile counts as failed. Here the first are kept, the second
+wait until Slurm answers.
+"""
+
+import functools
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from weighbridge import cluster
+
+_PAUSE_SECONDS = 5.0
+_TOLD = "_weighbridge_told"
+
+
+class _Silence:
+    """Whether Slurm is silent just now; said once as it begins, and once as it ends."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._lock = threading.Lock()
+        self._since: float | None = None
+
+    def begins(self) -> None:
+        with self._lock:
+            if self._since is None:
+                self._since = time.monotonic()
+                self._say("Slurm doesn't answer; its jobs go on, and this snakemake waits: nothing is lost")
+
+    def ends(self) -> None:
+        with self._lock:
+            if self._since is not None:
+                seconds = time.monotonic() - self._since
+                self._since = None
+                self._say(f"Slurm answers again, after {seconds:.0f} s")
+
+
+def install(executor: Any, say: Callable[[str], None] | None = None) -> None:
+    """Let an executor be patient; a second time changes nothing.
+
+    Args:
+        executor: the class of Snakemake's executor for Slurm.
+        say: told where Slurm falls silent and where it answers again; standard error by default.
+    """
+    if hasattr(executor.check_active_jobs, _TOLD):
+        return
+    silence = _Silence(say or _say)
+    executor.check_active_jobs = _keeping(executor.check_active_jobs, silence)
+    executor.run_job = _waiting(executor.run_job, silence)
+    for name in ("report_job_success", "report_job_error"):
+        setattr(executor, name, _noting(getattr(executor, name)))
+
+
+def _keeping(check: Any, silence: _Silence) -> Any:
+    """Return *check* such that a job of which nothing was learned stays one of the active ones."""
+
+    @functools.wraps(check)
+    async def checked(self: Any, active_jobs: list[Any]) -> AsyncIterator[Any]:
+        told: set[int] = set()
+        setattr(self, _TOLD, told)
+        async for job in check(self, active_jobs):
+            told.add(id(job))
+            yield job
+        unknown = [job for job in active_jobs if id(job) not in told]
+        if unknown:
+            silence.begins()
+            self.next_seconds_between_status_checks = None  # as often as at first
+        elif active_jobs:
+            silence.ends()
+        for job in unknown:
+            yield job
+
+    setattr(checked, _TOLD, True)
+    return checked
+
+
+def _noting(report: Any) -> Any:
+    """Return *report* such that it is remembered of which jobs something was learned."""
+
+    @functools.wraps(report)
+    def noted(self: Any, job: Any, *args: Any, **options: Any) -> Any:
+        getattr(self, _TOLD, set()).add(id(job))
+        return report(self, job, *args, **options)
+
+    return noted
+
+
+def _waiting(run: Any, silence: _Silence) -> Any:
+    """Return *run* such that nothing is submitted to a Slurm that doesn't answer."""
+
+    @functools.wraps(run)
+    def waited(self: Any, job: Any) -> Any:
+        while not cluster.answers():
+            silence.begins()
+            if not self.wait:
+                return None  # snakemake ends
+            time.sleep(_PAUSE_SECONDS)
+        silence.ends()
+        return run(self, job)
+
+    return waited
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"weighbridge: {text}\n")
+    sys.stderr.flush()
