@@ -164,7 +164,7 @@ class Lab:
         self.start_controller()
         for name in self.names:
             self.start_node(name)
-        self._expect(lambda: self._states() == {"idle"}, 60, "the nodes are not idle")
+        self.expect(lambda: self._states() == {"idle"}, 60, "the nodes are not idle")
 
     def down(self) -> None:
         """Cancel all jobs, stop all daemons, and end what is left of jobs. The folder stays."""
@@ -185,7 +185,7 @@ class Lab:
     def start_controller(self) -> None:
         """Start slurmctld, which remembers its jobs."""
         self._start("slurmctld", "slurmctld", "-D", *(() if (self.folder / "state/job_state").exists() else ("-i",)))
-        self._expect(lambda: "is UP" in self.run("scontrol", "ping"), 30, "slurmctld does not answer")
+        self.expect(lambda: "is UP" in self.run("scontrol", "ping"), 30, "slurmctld does not answer")
 
     def start_node(self, name: str) -> None:
         """Start a node's slurmd."""
@@ -205,7 +205,7 @@ class Lab:
         """Bring a lost node back."""
         self.start_node(name)
         self.run("scontrol", "update", f"NodeName={name}", "State=RESUME")
-        self._expect(lambda: self._states(name) & {"idle", "mixed", "allocated"}, 60, f"{name} does not come back")
+        self.expect(lambda: self._states(name) & {"idle", "mixed", "allocated"}, 60, f"{name} does not come back")
 
     def logs(self) -> str:
         """Return the ends of the daemons' logs."""
@@ -216,7 +216,8 @@ class Lab:
         chosen = ",".join(nodes or self.names)
         return {*self.run("sinfo", "--noheader", "--Node", f"--nodes={chosen}", "--format=%T").split()}
 
-    def _expect(self, reached: Callable[[], object], seconds: float, failed: str) -> None:
+    def expect(self, reached: Callable[[], object], seconds: float, failed: str) -> None:
+        """Wait until something is true; it may ask Slurm, and errors count as "not yet"."""
         if not _wait(reached, seconds):
             raise LabError(f"{failed} after {seconds:.0f} s{self.logs()}")
 
@@ -331,7 +332,7 @@ StorageLoc=slurm_acct_db
         run, log = self.folder / "run", self.folder / "log/munged.log"
         files = (f"--key-file={key}", f"--pid-file={run}/munged.pid", f"--seed-file={run}/seed", f"--log-file={log}")
         self._start("munged", "munged", "--foreground", "--force", "--num-threads=2", f"--socket={listens}", *files)
-        self._expect(lambda: self.run("munge", f"--socket={listens}", "--no-input"), 20, "munged does not answer")
+        self.expect(lambda: self.run("munge", f"--socket={listens}", "--no-input"), 20, "munged does not answer")
 
     def _start_accounting(self, port: int) -> None:
         user, data = getpass.getuser(), self.folder / "database"
@@ -360,9 +361,9 @@ GRANT ALL ON slurm_acct_db.* TO slurm@'127.0.0.1';
             options = (f"--datadir={data}", "--auth-root-authentication-method=normal", "--skip-test-db")
             self.run("mariadb-install-db", ours, *options, timeout=120)
         self._start("mariadbd", "mariadbd", ours, f"--init-file={users}")
-        self._expect(lambda: self.run("mariadb-admin", ours, "--user=root", "ping"), 60, "mariadbd does not answer")
+        self.expect(lambda: self.run("mariadb-admin", ours, "--user=root", "ping"), 60, "mariadbd does not answer")
         self._start("slurmdbd", "slurmdbd", "-D")
-        self._expect(lambda: self.run("sacctmgr", "show", "cluster") or True, 60, "slurmdbd does not answer")
+        self.expect(lambda: self.run("sacctmgr", "show", "cluster") or True, 60, "slurmdbd does not answer")
         if "lab" not in self.run("sacctmgr", "--noheader", "--parsable2", "show", "account", "format=account").split():
             add = ("sacctmgr", "--immediate", "--quiet", "add")
             self.run(*add, "cluster", "lab")
