@@ -124,7 +124,7 @@ class Lab:
         self.run(defaults, "usersets", str(_SHARED / "util/resources/usersets"))
         self.run(defaults, "managers", getpass.getuser())
         self._start("sge_qmaster")
-        self._until(lambda: _listens(self.port), "sge_qmaster does not listen")
+        self.until(lambda: _listens(self.port), "sge_qmaster does not listen")
         self.run("qconf", "-as", "localhost")
         self.run("qconf", "-Ap", self._write("slots", _SLOTS))
         self.run("qconf", "-Aq", self._write("queue", _QUEUE))
@@ -133,7 +133,7 @@ class Lab:
         told = "".join(f"{name} {eager.get(name, value)}\n" for name, value in lines)
         self.run("qconf", "-Msconf", self._write("scheduler", told))
         self._start("sge_execd")
-        self._until(lambda: "lx-amd64" in self.run("qstat", "-f"), "the host does not come up")
+        self.until(lambda: "lx-amd64" in self.run("qstat", "-f"), "the host does not come up")
 
     def down(self) -> None:
         """Stop the daemons, with all jobs."""
@@ -197,7 +197,8 @@ class Lab:
                     found.append(process)
         return found
 
-    def _until(self, reached: Callable[[], bool], failed: str) -> None:
+    def until(self, reached: Callable[[], object], failed: str) -> None:
+        """Wait for something to come true; that it can't be asked yet is no failure."""
         end = time.monotonic() + 60
         while time.monotonic() < end:
             with contextlib.suppress(AssertionError):

@@ -1,6 +1,8 @@
 """The profile for other schedulers: real jobs of a real Grid Engine, and what PBS is told by a stand-in."""
 
 import os
+import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,34 +43,56 @@ def folder(grid: grid_engine.Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     return tmp_path
 
 
+def write_overlay(project: Project, options: str) -> None:
+    (project.root / "profiles/site").mkdir()
+    (project.root / "profiles/site/config.yaml").write_text(
+        f"cluster-generic-submit-cmd: workflow/profiles/cluster-generic/submit.py {options}\n", encoding="utf-8"
+    )
+
+
 def submit_and_hold(folder: Path, *options: str) -> str:
     return scheduler.submit(["-h", *options, str(folder / "job.sh")])
 
 
 @pytest.mark.slow
-def test_a_training_is_a_job_of_grid_engine(grid: grid_engine.Lab, fresh: Project) -> None:
+def test_a_training_over_nodes_is_one_job_of_grid_engine_with_all_processes(
+    grid: grid_engine.Lab, fresh: Project
+) -> None:
+    fresh.edit("config/config.yaml", "fit: {epochs: 2,", "fit: {nodes: 2, epochs: 2,")
     fresh.snakemake("--until", "preprocess")
-    done = fresh.attempt("timeout", "300", "snakemake", *OPTIONS, "results/runs/logistic/0/run.yaml", env=grid.env)
+    done = fresh.attempt("timeout", "300", "snakemake", *OPTIONS, "results/runs/network/0/run.yaml", env=grid.env)
     assert done.code == 0, done.text + fresh.logs()
-    run = yaml.safe_load(fresh.read("results/runs/logistic/0/run.yaml"))
-    assert f"external jobid '{run['training']['cluster']['job']}'" in done.text
-    assert run["training"]["cluster"]["scheduler"] == "sge"
+    training = yaml.safe_load(fresh.read("results/runs/network/0/run.yaml"))["training"]
+    assert f"external jobid '{training['cluster']['job']}'" in done.text
+    assert (training["cluster"]["scheduler"], training["processes"], training["cluster"]["cpus"]) == ("sge", 2, 2)
 
 
 @pytest.mark.slow
 def test_what_the_scheduler_refuses_is_said(grid: grid_engine.Lab, fresh: Project) -> None:
     """The site's overlay has options of its own for qsub."""
-    site = fresh.root / "profiles/site"
-    site.mkdir()
-    (site / "config.yaml").write_text(
-        "cluster-generic-submit-cmd: workflow/profiles/cluster-generic/submit.py -q nowhere\n", encoding="utf-8"
-    )
+    write_overlay(fresh, "-q nowhere")
     command = ("snakemake", *OPTIONS, "--profile", "profiles/site", "--until", "preprocess")
     done = fresh.attempt("timeout", "120", *command, env=grid.env)
     assert done.code != 0
     assert "weighbridge: qsub -terse" in done.text
     assert 'unknown queue "nowhere"' in done.text
     assert "Traceback" not in done.text
+
+
+@pytest.mark.slow
+def test_ctrl_c_cancels_jobs(grid: grid_engine.Lab, fresh: Project) -> None:
+    write_overlay(fresh, "-h")
+    command = ("snakemake", *OPTIONS, "--profile", "profiles/site", "--until", "preprocess")
+    head = subprocess.Popen(
+        command, cwd=fresh.root, env=fresh.env() | grid.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        grid.until(grid.states, "no job was submitted")
+        head.send_signal(signal.SIGINT)
+        grid.until(lambda: not grid.states(), "the job is still there")
+        assert head.wait(60) != 0
+    finally:
+        head.kill()
 
 
 @pytest.mark.slow
@@ -79,7 +103,7 @@ def test_how_a_job_ends_is_told(grid: grid_engine.Lab, folder: Path, exit_code: 
     job = submit_and_hold(folder)
     assert scheduler.status(job) == "running"
     grid.run("qalter", "-h", "U", job)
-    grid._until(lambda: scheduler.status(job) != "running", "the job doesn't end")
+    grid.until(lambda: scheduler.status(job) != "running", "the job doesn't end")
     assert scheduler.status(job) == said
 
 
@@ -100,9 +124,9 @@ def test_a_job_that_grid_engine_keeps_for_ever_has_failed(
     grid: grid_engine.Lab, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     job = scheduler.submit(["-wd", "/nowhere", str(folder / "job.sh")])
-    grid._until(lambda: scheduler.status(job) == "failed", "the job's state is no error")
+    grid.until(lambda: scheduler.status(job) == "failed", "the job's state is no error")
     assert f"'qstat -j {job}' says why" in capsys.readouterr().err
-    grid._until(lambda: job not in grid.states(), "the job is still there")
+    grid.until(lambda: job not in grid.states(), "the job is still there")
 
 
 @pytest.mark.slow
