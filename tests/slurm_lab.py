@@ -486,6 +486,8 @@ def main() -> None:
     told = vars(parser.parse_args())
     command, folder = told.pop("command"), told.pop("folder").absolute()
     if command == "down":
+        if not (folder / "etc/slurm.conf").is_file():
+            sys.exit(f"{folder} is no folder of a lab: nothing to stop or remove")
         nodes = [*folder.glob("run/slurmd-*.process")]
         Lab(folder, Shape(nodes=len(nodes))).down()
         shutil.rmtree(folder, ignore_errors=True)
