@@ -46,6 +46,7 @@ for file in custom_rules:
 
 
 onstart:
+    refuse_arrays()
     if workflow.executor_plugin.name == "slurm":
         submit(workflow)
 
