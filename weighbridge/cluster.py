@@ -264,6 +264,7 @@ def _slurm_job(env: Mapping[str, str]) -> ClusterJob:
         cpus=said.cpus or _whole(env.get("SLURM_CPUS_ON_NODE", "")),
         memory_mib=said.memory_mib or mib(env.get("SLURM_MEM_PER_NODE", "")),
         gpus=said.gpus if gpus is None else gpus,
+        limit_seconds=said.limit_seconds,
         restarts=said.restarts or _whole(env.get("SLURM_RESTART_COUNT", "")) or 0,
     )
 
@@ -290,6 +291,7 @@ def _job_of(scheduler: str, env: Mapping[str, str]) -> ClusterJob:
         cpus=cpus,
         memory_mib=None,
         gpus=len(visible.split(",")) if visible else 0,
+        limit_seconds=None,
         restarts=_whole(env.get("RESTARTED", "")) or 0 if scheduler == "sge" else 0,
     )
 

@@ -84,7 +84,8 @@ def _noting(report: Any) -> Any:
 
     @functools.wraps(report)
     def noted(self: Any, job: Any, *args: Any, **options: Any) -> Any:
-        getattr(self, _TOLD, set()).add(id(job))
+        told: set[int] = getattr(self, _TOLD, set())
+        told.add(id(job))
         return report(self, job, *args, **options)
 
     return noted

@@ -311,6 +311,8 @@ class ClusterJob(Record, frozen=True):
     """Memory on each machine, in MiB; none where unknown."""
     gpus: int
     """Accelerators on each machine."""
+    limit_seconds: int | None
+    """Time that it was given; none where unknown or without end."""
     restarts: int
     """How often the scheduler has put this job back into its queue and started it again."""
 

@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from weighbridge import cluster, manifest
 from weighbridge.cluster import Phase
+from weighbridge.evidence import wording
 
 TOLD = (
     "JobId={job} JobName=8f4c UserId=root(0) Account=(null) JobState={state} Reason={reason} Requeue=1 Restarts=2 "
@@ -218,6 +220,7 @@ def test_where_slurm_is_not_at_hand_the_environment_tells(monkeypatch: pytest.Mo
         cpus=2,
         memory_mib=500.0,
         gpus=1,
+        limit_seconds=None,
         restarts=1,
     )
 
@@ -244,3 +247,31 @@ def test_another_scheduler_tells_by_its_environment(
     assert (found.scheduler, found.job, found.nodes, found.partition, found.cpus) == expected
     assert cluster.job_id() == expected[1]
     assert cluster.state(found.job).phase is Phase.UNKNOWN
+
+
+def trained(**cluster_facts: object) -> manifest.Training:
+    job = {"scheduler": "slurm", "job": "123", "nodes": ("n1",), "partition": "cpu", "cpus": 2, "memory_mib": 4000.0}
+    job |= {"gpus": 0, "limit_seconds": 14400, "restarts": 0}
+    return manifest.Training(
+        started="2026-01-31T11:58:00Z",
+        ended="2026-01-31T12:28:00Z",
+        wall_seconds=1800.0,
+        cpu_seconds=1700.0,
+        peak_memory_mib=612.4,
+        epochs=None,
+        best_epoch=None,
+        curve_sha256=None,
+        resumed_from=None,
+        cluster_job="123",
+        host="n1",
+        cluster=msgspec.convert(job | cluster_facts, manifest.ClusterJob),
+    )
+
+
+def test_a_training_tells_what_its_job_asked_for_and_used() -> None:
+    assert wording.cluster_job(trained()) == (
+        "slurm job 123 on n1; partition cpu; asked for 4,000 MiB, used 612; asked for 240 min, took 30.0; 2 CPUs"
+    )
+    little = trained(nodes=(), partition="", cpus=None, memory_mib=None, limit_seconds=None, gpus=2, restarts=1)
+    assert wording.cluster_job(little) == "slurm job 123; 2 GPUs; started 2 times"
+    assert wording.cluster_job(msgspec.structs.replace(little, cluster=None)) == ""

@@ -129,6 +129,7 @@ def test_a_stage_sees_its_own_job(here: Path, slurm: slurm_lab.Lab, submit: Subm
         "cpus": 2,
         "memory_mib": 300.0,
         "gpus": 1,
+        "limit_seconds": 600,
         "restarts": 0,
     }
     assert ledger.read(here) == ()

@@ -14,7 +14,7 @@ from strategies import SLOW_TO_SHRINK, manifests
 
 from weighbridge import documents, formats
 from weighbridge.errors import RecordError, SettingsError, SetupError
-from weighbridge.manifest import Manifest, RunRecord
+from weighbridge.manifest import ClusterJob, Manifest, RunRecord
 from weighbridge.views import reference, show
 
 Make = Callable[..., Any]
@@ -74,6 +74,21 @@ def test_text_says_what_a_run_was_taken_over_from(project: Path, run: Make) -> N
     documents.write_record(path, msgspec.structs.replace(record, training=training))
     shown = show.text(reference.resolve(project, identity))
     assert "went on from step 12, restored from the record 5e4b5e4b5e4b" in shown
+
+
+def test_text_says_in_which_job_of_a_cluster_a_run_was_trained(project: Path, run: Make) -> None:
+    identity = run()
+    assert "cluster" not in show.text(reference.resolve(project, identity))
+    path = project / "results/runs/boosting/0/run.yaml"
+    record = documents.read_record(path, RunRecord)
+    job = ClusterJob(
+        scheduler="slurm", job="123", nodes=("n1",), partition="cpu", cpus=2, memory_mib=4000.0, gpus=0,
+        limit_seconds=14400, restarts=0,
+    )  # fmt: skip
+    training = msgspec.structs.replace(record.training, cluster=job)
+    documents.write_record(path, msgspec.structs.replace(record, training=training))
+    shown = show.text(reference.resolve(project, identity))
+    assert "slurm job 123 on n1; partition cpu; asked for 4,000 MiB, used 300; asked for 240 min, took 0.1" in shown
 
 
 def test_metrics_of_an_earlier_run_in_the_same_place_are_not_shown(project: Path, run: Make) -> None:

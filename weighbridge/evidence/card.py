@@ -14,7 +14,7 @@ from weighbridge.evidence.gate_tables import gate_section
 from weighbridge.evidence.markdown import clause, code, fenced, inline, paragraphs, table
 from weighbridge.evidence.readme import bundle_readme, interface_tables
 from weighbridge.evidence.summary import summary
-from weighbridge.evidence.wording import number, percent, signed, span, unknown
+from weighbridge.evidence.wording import cluster_job, number, percent, signed, span, unknown
 from weighbridge.manifest import Comparison, DataSection, Manifest, Noise, TrainingCost, Weighing
 
 __all__ = ["bundle_readme", "card", "front_matter", "summary"]
@@ -213,6 +213,7 @@ def _training(manifest: Manifest) -> Iterator[str]:
         ("framework", inline(f"{framework.name} {framework.version}")),
         ("environment", inline(system)),
         ("time and memory", time),
+        ("cluster", inline(cluster_job(went))),
         ("all trainings", _cost(manifest.performance.cost)),
     ]
     yield "## How it was trained"

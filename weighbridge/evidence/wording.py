@@ -1,6 +1,6 @@
 """Measured numbers as the card, the summary and the verdict's page write them."""
 
-from weighbridge.manifest import Comparison, GatePart, GateResult, Interval
+from weighbridge.manifest import Comparison, GatePart, GateResult, Interval, Training
 
 UNLIKE = "can't be compared with"
 """Said of a last release that predicts something else, so that no rows would make the two comparable."""
@@ -65,3 +65,23 @@ def unknown(comparison: Comparison | None) -> str:
 def count(rows: int | None) -> str:
     """Return a number of rows; empty where there is none."""
     return "" if rows is None else f"{rows:,}"
+
+
+def cluster_job(training: Training) -> str:
+    """Return in which cluster's job it was trained, and what that asked for and used; empty outside of a cluster."""
+    job = training.cluster
+    if job is None:
+        return ""
+    nodes = f"{', '.join(job.nodes[:_FEW])}{f' and {len(job.nodes) - _FEW} more' if len(job.nodes) > _FEW else ''}"
+    parts = [
+        f"{job.scheduler} job {job.job}{f' on {nodes}' if nodes else ''}",
+        f"partition {job.partition}" if job.partition else "",
+        f"asked for {job.memory_mib:,.0f} MiB, used {training.peak_memory_mib:,.0f}" if job.memory_mib else "",
+        f"asked for {job.limit_seconds / 60:.0f} min, took {training.wall_seconds / 60:.1f}"
+        if job.limit_seconds
+        else "",
+        f"{job.cpus} CPUs" if job.cpus else "",
+        f"{job.gpus} GPUs" if job.gpus else "",
+        f"started {job.restarts + 1} times" if job.restarts else "",
+    ]
+    return "; ".join(filter(None, parts))

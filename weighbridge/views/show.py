@@ -240,6 +240,7 @@ def _origin(m: Manifest) -> Rows:
             f"{machine.cpu}, {machine.cores} cores, {machine.memory_mib:.0f} MiB, accelerators: {accelerators}",
         ),
         ("training", _training(training, m.parameters.seed)),
+        *_cluster(training),
     ]
 
 
@@ -250,6 +251,11 @@ def _training(training: Training, seed: int) -> str:
     return f"{wall:.1f} s, {cpu:.1f} s of processor, {memory:.0f} MiB at the peak, seed {seed}{resumed}{restored}"
 
 
+def _cluster(training: Training) -> Rows:
+    said = wording.cluster_job(training)
+    return [("cluster", said)] if said else []
+
+
 def _run(run: RunRecord, folder: Path | None) -> Iterator[tuple[str, Rows]]:
     training, asked = run.training, run.parameters
     yield (
@@ -258,6 +264,7 @@ def _run(run: RunRecord, folder: Path | None) -> Iterator[tuple[str, Rows]]:
             ("candidate", f"{asked.candidate}, {asked.model} ({run.framework.name} {run.framework.version})"),
             ("parameters", words(asked.hyperparameters)),
             ("training", _training(training, asked.seed)),
+            *_cluster(training),
             ("when", f"{training.started} to {training.ended} on {training.host}"),
             ("epochs", f"{words(training.epochs)}, best {words(training.best_epoch)}"),
             ("learned", f"{thousands(run.parameter_count)} parameters"),
