@@ -17,7 +17,7 @@ _OWN_FILES = REPOSITORY / "tests"
 _LEFT_OUT = re.compile(r"(tests|benchmarks|docs/reference|schemas|runs)/|(data|models)/.*\.(dvc|yaml|md|csv)$")
 _OUTSIDE = re.compile(r"GIT_|DVC_|XDG_|SNAKEMAKE_|PYTHON|EMAIL$")
 _COMMAND = re.compile(
-    r"^Shell command: weighbridge (\w+)(?:.* --candidate '?([\w-]+)'? --seed '?(\d+)'?)?", re.MULTILINE
+    r"^Shell command: (?:exec )?weighbridge (\w+)(?:.* --candidate '?([\w-]+)'? --seed '?(\d+)'?)?", re.MULTILINE
 )
 # Each process begins as a copy of one that has imported Snakemake, which is most of a dry run's cost.
 _SNAKEMAKE = multiprocessing.get_context("forkserver")

@@ -30,8 +30,9 @@ rule train:
         slurm_extra=time_to_save,
     message:
         "Train {wildcards.candidate}, seed {wildcards.seed}"
+    # exec: a shell in between would end at a signal, and Snakemake with it, while the training saves its state.
     shell:
-        "weighbridge train --settings {input.settings:q}"
+        "exec weighbridge train --settings {input.settings:q}"
         " --candidate {wildcards.candidate:q} --seed {wildcards.seed:q} &> {log:q}"
 
 
