@@ -76,11 +76,15 @@ def in_words(error: OSError) -> str:
 
 
 def _record_evidence(root: Path, path: Path) -> None:
-    """Put the digest of what a stage wrote on record: the release compares."""
+    """Put the digest of what a stage wrote on record, and the cluster's job that it did so in: the release compares."""
+    from weighbridge import cluster
     from weighbridge.digest import sha256_file
     from weighbridge.registry.ledger import EVIDENCE
 
     written = {"file": path.as_posix(), "sha256": sha256_file(root / path)}
+    job = cluster.job_id()
+    if job:
+        written["cluster_job"] = job
     _record(root, {"kind": EVIDENCE, "status": "written"} | written)
 
 

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge import cluster, manifest
+from weighbridge import cluster, manifest, stage_commands
 from weighbridge.cluster import Phase
 from weighbridge.evidence import wording
+from weighbridge.registry import ledger
 
 TOLD = (
     "JobId={job} JobName=8f4c UserId=root(0) Account=(null) JobState={state} Reason={reason} Requeue=1 Restarts=2 "
@@ -275,3 +276,11 @@ def test_a_training_tells_what_its_job_asked_for_and_used() -> None:
     little = trained(nodes=(), partition="", cpus=None, memory_mib=None, limit_seconds=None, gpus=2, restarts=1)
     assert wording.cluster_job(little) == "slurm job 123; 2 GPUs; started 2 times"
     assert wording.cluster_job(msgspec.structs.replace(little, cluster=None)) == ""
+
+
+def test_what_a_stage_wrote_names_the_job_that_it_ran_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "weighing.yaml").write_text("{}", encoding="utf-8")
+    stage_commands._record_evidence(tmp_path, Path("weighing.yaml"))
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    stage_commands._record_evidence(tmp_path, Path("weighing.yaml"))
+    assert [entry.record.get("cluster_job") for entry in ledger.read(tmp_path)] == [None, "7"]

@@ -49,6 +49,7 @@ class Trained(Common, frozen=True, kw_only=True):
     dvc: str
     parameters: Any = None
     host: str | None = None
+    cluster_job: str | None = None
     wall_seconds: float | None = None
 
 
@@ -119,6 +120,7 @@ class Written(Common, frozen=True, kw_only=True):
 
     file: str
     sha256: Digest
+    cluster_job: str | None = None
 
 
 class Lost(Common, frozen=True, kw_only=True):

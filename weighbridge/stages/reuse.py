@@ -71,6 +71,8 @@ def run(  # noqa: PLR0913 - what a run is made of
         address, files = _keep(root, made)
         result = {"inputs": given, "parameters": record.parameters, "dvc": address, "files": files}
         cost = {"host": record.training.host, "wall_seconds": record.training.wall_seconds}
+        if record.training.cluster_job:
+            cost["cluster_job"] = record.training.cluster_job
         _put_on_record(root, about | {"status": records.TRAINED} | result | cost)
         _place(root, made, folder, record)
         checkpoints.clear()
