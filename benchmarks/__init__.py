@@ -6,7 +6,7 @@
 
 NAMES = (
     "trainer", "log_speed", "intervals", "nothing_to_do", "first_run", "overhead", "judgement", "dvc_repro", "coverage",
-    "gate_errors", "growing", "ledger", "verifying", "reproduction", "checkpointing",
+    "gate_errors", "growing", "ledger", "verifying", "reproduction", "checkpointing", "data_parallel",
     "sweep_on_slurm", "faults",
 )  # fmt: skip
 """The benchmarks, the short ones first."""
