@@ -19,6 +19,7 @@ from weighbridge.cluster import seconds
 from weighbridge.errors import SetupError
 
 _TIMEOUT_SECONDS = 20.0
+_LOCAL = "to run on this machine alone, leave --profile out: snakemake --cores all"
 _FIELD = re.compile(r"(?:^|\s)([A-Z][A-Za-z]*)=(\S*)")
 _SETTING = re.compile(r"^([A-Za-z_]+)\s*= (.*)$", re.MULTILINE)
 _OUTSIDE_PARENTHESES = re.compile(r",(?![^(]*\))")
@@ -123,6 +124,8 @@ class Objection(msgspec.Struct, frozen=True, kw_only=True):
     level: Level = "never"
     found: str
     mend: str
+    of_nodes: bool = False
+    """Whether it is about what nodes have, of which Slurm's own word counts more."""
 
 
 def read() -> Limits:
@@ -259,11 +262,11 @@ def _of_nodes(nodes: Sequence[Node], request: Request, partition: str) -> Iterat
     too_much = tuple(_too_much(nodes, request, partition))
     fitting = [node for node in nodes if _fits(node, request)]
     if too_much:
-        yield from too_much
+        yield from (msgspec.structs.replace(one, of_nodes=True) for one in too_much)
     elif len(fitting) < request.nodes:
         asks = f"asks for {request.nodes} times ({_amounts(request)})"
         found = f"{asks}; {len(fitting)} nodes of partition {partition} have that"
-        yield Objection(found=found, mend="less of one of these")
+        yield Objection(found=found, mend="less of one of these", of_nodes=True)
     elif sum(node.up for node in fitting) < request.nodes:
         down = _some([node.name for node in fitting if not node.up])
         found = f"partition {partition} has nodes for it, which are down or drained: {down}"
@@ -312,11 +315,12 @@ def _some(names: Sequence[str], between: str = ", ") -> str:
 
 
 def asked(request: Request) -> Objection | None:
-    """Show a job to ``sbatch --test-only``, which starts nothing; return Slurm's objection."""
-    try:
-        done = _run("sbatch", "--test-only", *request.options, "--wrap", "true")
-    except (OSError, subprocess.TimeoutExpired):
-        return None
+    """Show a job to ``sbatch --test-only``, which starts nothing; return Slurm's objection.
+
+    Raises:
+        SetupError: where Slurm doesn't answer.
+    """
+    done = _said("sbatch", "--test-only", *request.options, "--wrap", "true")
     return None if done.returncode == 0 else refusal(done.stderr)
 
 
@@ -365,26 +369,32 @@ def _user() -> str:
 
 def _answer(*command: str) -> str:
     """Return what a command of Slurm's prints."""
-    local = "to run on this machine alone, leave --profile out: snakemake --cores all"
+    done = _said(*command)
+    if done.returncode:
+        raise _silent(command, " ".join((done.stderr or done.stdout).split()))
+    return done.stdout
+
+
+def _said(*command: str) -> subprocess.CompletedProcess[str]:
+    """Return how a command of Slurm's came out."""
     try:
-        done = _run(*command)
+        return _run(*command)
     except FileNotFoundError:
         raise SetupError(
             f"found no Slurm on this machine (no command {command[0]!r}); go to a login node of the cluster, or load "
-            f"Slurm's module; {local}"
+            f"Slurm's module; {_LOCAL}"
         ) from None
     except subprocess.TimeoutExpired:
-        done = None
+        raise _silent(command, f"nothing in {_TIMEOUT_SECONDS:.0f} s") from None
     except OSError as problem:
-        raise SetupError(f"{command[0]} can't be run: {problem.strerror}; {local}") from None
-    if done is None or done.returncode:
-        said = "no answer" if done is None else " ".join((done.stderr or done.stdout).split())
-        wait = f" in {_TIMEOUT_SECONDS:.0f} s" if done is None else ""
-        raise SetupError(
-            f"Slurm doesn't answer ({' '.join(command)}: {said}{wait}); nothing was submitted and nothing is lost: try "
-            f"again when 'scontrol ping' says UP; {local}"
-        )
-    return done.stdout
+        raise SetupError(f"{command[0]} can't be run: {problem.strerror}; {_LOCAL}") from None
+
+
+def _silent(command: Sequence[str], said: str) -> SetupError:
+    return SetupError(
+        f"Slurm doesn't answer ({' '.join(command[:3])}: {said}); nothing was submitted and nothing is lost: try again "
+        f"when 'scontrol ping' says UP; {_LOCAL}"
+    )
 
 
 def _run(*command: str) -> subprocess.CompletedProcess[str]:

@@ -123,6 +123,7 @@ def judged(limits: Limits, requests: Iterable[Request], at_a_time: int) -> tuple
 
     Raises:
         SettingsError: with all jobs that could never start.
+        SetupError: where Slurm doesn't answer.
     """
     found: dict[Objection, list[Request]] = {}
     known: dict[Request, tuple[Objection, ...]] = {}
@@ -163,12 +164,12 @@ def refused(log: str) -> tuple[str, ...]:
 
 def _objections(limits: Limits, one: Request, *, ask: bool) -> tuple[Objection, ...]:
     found = cluster_limits.objections(limits, one)
+    if ask:
+        said = cluster_limits.asked(one)
+        found = tuple(each for each in found if said or not each.of_nodes) or ((said,) if said else ())
     if one.account and not limits.accounting:  # Slurm would take it, and the executor wouldn't
         keeps = f"names account {one.account!r}, and this Slurm keeps no accounts"
         found = (Objection(found=keeps, mend="take slurm_account out"), *found)
-    if not found and ask:
-        said = cluster_limits.asked(one)
-        found = (said,) if said else ()
     if not found and one.later_mib is not None and one.memory_mib is not None and one.later_mib > one.memory_mib:
         later = cluster_limits.objections(limits, msgspec.structs.replace(one, memory_mib=one.later_mib))
         found = tuple(

@@ -251,7 +251,30 @@ def no_slurm(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
 
 
-@pytest.mark.usefixtures("no_slurm")
+NOT_AVAILABLE = cluster_limits.refusal("allocation failure: Requested node configuration is not available")
+
+
+@pytest.fixture
+def refusing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Slurm that refuses what its nodes can't do."""
+    monkeypatch.setattr(cluster_limits, "asked", lambda one: NOT_AVAILABLE if (one.memory_mib or 0) > 4000 else None)
+
+
+def test_slurms_own_word_on_nodes_counts_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a site doesn't count memory, its nodes may say that they have 1 MiB."""
+    monkeypatch.setattr(cluster_limits, "asked", lambda _: None)
+    assert cluster_requests.judged(limits(), [asks(memory_mib=5000, cpus=3, gpus=1)], 100) == ()
+    with pytest.raises(SettingsError, match="asks for 240 min"):
+        cluster_requests.judged(limits(), [asks(memory_mib=5000, minutes=240)], 100)
+
+
+def test_what_slurm_alone_objects_to_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster_limits, "asked", lambda _: NOT_AVAILABLE)
+    (line,) = cluster_requests.judged(limits(), [REQUEST], 100)
+    assert line.startswith("  rule train (seed=0): Slurm says: Requested node configuration is not available")
+
+
+@pytest.mark.usefixtures("refusing")
 def test_all_problems_are_told_at_once() -> None:
     requests = [asks(job=f"seed={seed}", minutes=240) for seed in range(3)]
     requests += [asks(rule="judge", job="", memory_mib=5000), asks(rule="draw", account="lab")]
@@ -270,7 +293,7 @@ def test_all_problems_are_told_at_once() -> None:
     assert last.startswith("Write it into profiles/site/config.yaml (docs/cluster.md)")
 
 
-@pytest.mark.usefixtures("no_slurm")
+@pytest.mark.usefixtures("refusing")
 def test_a_last_attempt_that_fits_nowhere_is_told_beforehand() -> None:
     (line,) = cluster_requests.judged(limits(), [asks(later_mib=12000)], 100)
     found = "its last attempt asks for 12000 MiB of memory; no node of partition short has more than 4000"
@@ -287,7 +310,7 @@ def test_a_retry_asks_for_no_more_than_a_node_has(first: int, attempt: int, node
     assert requests.memory(first, attempt) == first * attempt or requests.memory(first, attempt) in {first, node}
 
 
-@pytest.mark.usefixtures("no_slurm")
+@pytest.mark.usefixtures("refusing")
 def test_a_site_that_takes_fewer_jobs_says_how_many(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster_limits, "most_submitted", lambda: 5)
     requests = [asks(job=f"seed={seed}") for seed in range(9)]
