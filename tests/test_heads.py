@@ -75,16 +75,22 @@ def test_who_was_sent_by_the_last_head_may_work_and_by_an_earlier_one_may_not(
     monkeypatch.setenv("WEIGHBRIDGE_HEAD", sender)
     with pytest.raises(SetupError, match="another one does its work in this folder; nothing is done"):
         heads.refuse_superseded(tmp_path)
-    heads.refuse_superseded(tmp_path / "another")
+    another = tmp_path / "another"
+    another.mkdir()
+    heads.refuse_superseded(another)
+    documents.write(another / paths.HEAD, "1-its own")
+    heads.refuse_superseded(another)
 
 
 def test_a_stage_that_gets_its_turn_too_late_does_nothing_and_ends_well(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     heads.take_over(tmp_path)
+    sender = os.environ["WEIGHBRIDGE_HEAD"]
     with running.alone(tmp_path, "weigh") as turn:
         assert turn.wanted
-    monkeypatch.setenv("WEIGHBRIDGE_HEAD", "of an earlier one")
+    heads.take_over(tmp_path)
+    monkeypatch.setenv("WEIGHBRIDGE_HEAD", sender)
     with running.alone(tmp_path, "weigh") as turn:
         assert not turn.wanted
     assert "weigh is left to the snakemake that has started here since" in capsys.readouterr().err
@@ -168,7 +174,19 @@ def test_a_second_head_on_another_host_is_refused_and_changes_nothing(tmp_path: 
     name = (tmp_path / paths.HEAD).read_text()
     code = "import sys; from pathlib import Path; from weighbridge import running; running.hold(Path(sys.argv[1]))"
     there = 'hostname elsewhere && exec "$@"'
-    command = ["unshare", "--map-root-user", "--uts", "sh", "-c", there, "sh", sys.executable, "-c", code, tmp_path]
+    command = [
+        "unshare",
+        "--map-root-user",
+        "--uts",
+        "sh",
+        "-c",
+        there,
+        "sh",
+        sys.executable,
+        "-c",
+        code,
+        str(tmp_path),
+    ]
     if not shutil.which("unshare") or subprocess.run([*command[:3], "true"], check=False).returncode:
         pytest.skip("no other host can be played here")
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -32,7 +32,7 @@ def take_over(root: Path) -> None:
     Raises:
         OSError: where that can't be written.
     """
-    name = uuid.uuid4().hex[:16]
+    name = f"{_place(root)}-{uuid.uuid4().hex[:16]}"
     documents.write(root / paths.HEAD, name)
     os.environ[_VARIABLE] = name
 
@@ -42,11 +42,17 @@ def is_superseded(root: Path) -> bool:
 
     Who was sent by none, or by one whose name didn't come along, is never superseded.
     """
-    sender = os.environ.get(_VARIABLE)
+    sender = os.environ.get(_VARIABLE, "")
     try:
-        return bool(sender) and (root / paths.HEAD).read_text(encoding="ascii") != sender
+        here = sender.partition("-")[0] == _place(root)
+        return here and (root / paths.HEAD).read_text(encoding="ascii") != sender
     except (OSError, UnicodeDecodeError):
         return False
+
+
+def _place(root: Path) -> str:
+    """Return what tells folders apart, and is the same on each node: paths and devices may not be."""
+    return str(root.stat().st_ino)
 
 
 def refuse_superseded(root: Path) -> None:
