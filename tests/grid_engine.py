@@ -217,7 +217,7 @@ def _listens(port: int) -> bool:
 @contextlib.contextmanager
 def lab() -> Iterator[Lab]:
     """Bring a Grid Engine up in a folder of its own; stop it and remove the folder, whatever happens."""
-    free = [port for port in range(26700, 26800, 2) if not _listens(port) and not _listens(port + 1)]
+    free = [port for port in range(19000, 19800, 2) if not _listens(port) and not _listens(port + 1)]
     made = Lab(Path(tempfile.mkdtemp(prefix="grid-")), random.choice(free))  # noqa: S311 - no secret
     try:
         made.up()
