@@ -75,6 +75,7 @@ def _nodes(fit: Fit, progress: Callable[[str], None]) -> int:
 
 def _command(fit: Fit, nodes: int, threads: int, talk: Path) -> list[str]:
     torchrun = [sys.executable, "-m", "torch.distributed.run", f"--shutdown-timeout={_SAVING_SECONDS}"]
+    torchrun.append(f"--log-dir={talk}")  # else a folder is left behind
     what = ["-m", worker.__name__, str(talk)]
     if nodes == 1:
         own = ["--standalone", f"--local-addr={_LOOPBACK}", f"--nproc-per-node={fit.processes}"]
