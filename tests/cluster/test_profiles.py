@@ -1,6 +1,7 @@
 """What is tracked of profiles fits every site; a site's own overlay wins over it, and no tracked file changes."""
 
 import json
+import re
 import stat
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,11 @@ def test_the_page_has_the_resources_of_each_rule(fresh: Project) -> None:
         if len(cells) == 4 and cells[2].isdigit():
             told[cells[0]] = cells[1:3]
     assert told == {name: list(values) for name, values in rules(fresh.root / "workflow/rules").items()}
+
+
+def test_the_page_repeats_what_the_trainings_rule_has(fresh: Project) -> None:
+    (found,) = re.findall(r'^time_to_save = "(.+)"$', fresh.read("workflow/rules/common.smk"), re.MULTILINE)
+    assert f"{found} --nice=10" in (REPOSITORY / "docs/cluster.md").read_text(encoding="utf-8").replace("\n", " ")
 
 
 def rules(folder: Path) -> dict[str, tuple[str, str]]:
