@@ -73,7 +73,7 @@ def test_a_rule_is_one_quoted_call(rules: Path) -> None:
     assert not re.search(r"^\s*(run|script|notebook|wrapper):", text, re.MULTILINE)
     for block in re.findall(r"\n    shell:\n((?:        .*\n)+)", text + "\n"):
         command = "".join(ast.literal_eval(line.strip()) for line in block.splitlines())
-        assert re.fullmatch(r"weighbridge [a-z]+( --[a-z]+ \{[a-z.]+:q\})* &> \{log:q\}", command), command
+        assert re.fullmatch(r"(exec )?weighbridge [a-z]+( --[a-z]+ \{[a-z.]+:q\})* &> \{log:q\}", command), command
 
 
 @pytest.mark.parametrize("rules", RULES, ids=lambda path: path.name)
