@@ -271,7 +271,7 @@ def trained(**cluster_facts: object) -> manifest.Training:
 
 def test_a_training_tells_what_its_job_asked_for_and_used() -> None:
     assert wording.cluster_job(trained()) == (
-        "slurm job 123 on n1; partition cpu; asked for 4,000 MiB, used 612; asked for 240 min, took 30.0; 2 CPUs"
+        "slurm job 123 on n1; partition cpu; asked for 4,000 MiB, itself used 612; asked for 240 min, took 30.0; 2 CPUs"
     )
     little = trained(nodes=(), partition="", cpus=None, memory_mib=None, limit_seconds=None, gpus=2, restarts=1)
     assert wording.cluster_job(little) == "slurm job 123; 2 GPUs; started 2 times"

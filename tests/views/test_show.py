@@ -88,7 +88,9 @@ def test_text_says_in_which_job_of_a_cluster_a_run_was_trained(project: Path, ru
     training = msgspec.structs.replace(record.training, cluster=job)
     documents.write_record(path, msgspec.structs.replace(record, training=training))
     shown = show.text(reference.resolve(project, identity))
-    assert "slurm job 123 on n1; partition cpu; asked for 4,000 MiB, used 300; asked for 240 min, took 0.1" in shown
+    assert (
+        "slurm job 123 on n1; partition cpu; asked for 4,000 MiB, itself used 300; asked for 240 min, took 0.1" in shown
+    )
 
 
 def test_metrics_of_an_earlier_run_in_the_same_place_are_not_shown(project: Path, run: Make) -> None:

@@ -76,7 +76,7 @@ def cluster_job(training: Training) -> str:
     parts = [
         f"{job.scheduler} job {job.job}{f' on {nodes}' if nodes else ''}",
         f"partition {job.partition}" if job.partition else "",
-        f"asked for {job.memory_mib:,.0f} MiB, used {training.peak_memory_mib:,.0f}" if job.memory_mib else "",
+        f"asked for {job.memory_mib:,.0f} MiB, itself used {training.peak_memory_mib:,.0f}" if job.memory_mib else "",
         f"asked for {job.limit_seconds / 60:.0f} min, took {training.wall_seconds / 60:.1f}"
         if job.limit_seconds
         else "",
