@@ -1,5 +1,6 @@
 """A release that advances the branch is finished by the next start, wherever it was killed."""
 
+import errno
 import os
 import signal
 from collections.abc import Callable
@@ -70,3 +71,21 @@ def test_a_lock_of_gits_own_is_respected(repository: Path, monkeypatch: pytest.M
     with pytest.raises(SetupError, match=r"index\.lock is held by another Git command"), index.locked(repository):
         pass
     assert (repository / ".git/index.lock").exists()
+
+
+def test_an_advance_needs_no_hard_links(
+    repository: Path, example: Notes, sh: Sh, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    monkeypatch.setattr(index, "_PATIENCE_SECONDS", 0.1)
+    lock = repository / ".git/index.lock"
+    lock.touch()
+    with pytest.raises(SetupError, match="is held by another Git command"):
+        _release(repository, example)
+    lock.unlink()
+    assert _release(repository, example).made
+    assert not lock.exists()
+    assert sh(repository, "git", "status", "--porcelain") == ""

@@ -65,7 +65,7 @@ def _take(lock: Path) -> None:
         deadline = time.monotonic() + _PATIENCE_SECONDS
         while True:
             try:
-                lock.hardlink_to(claim.name)
+                _appear(lock, Path(claim.name))
             except FileExistsError:
                 if _is_stale(lock):
                     lock.unlink(missing_ok=True)
@@ -76,6 +76,22 @@ def _take(lock: Path) -> None:
                 time.sleep(_PAUSE_SECONDS)
             else:
                 return
+
+
+def _appear(lock: Path, claim: Path) -> None:
+    """Let the lock be there with all that *claim* holds, at once; on a file system without hard links, as Git does.
+
+    Raises:
+        FileExistsError: where the lock is there.
+    """
+    try:
+        lock.hardlink_to(claim)
+    except FileExistsError:
+        raise
+    except OSError:
+        content = claim.read_bytes()
+        with lock.open("xb") as stream:
+            stream.write(content)
 
 
 def _is_stale(lock: Path) -> bool:
