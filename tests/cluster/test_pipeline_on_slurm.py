@@ -135,6 +135,10 @@ def test_a_job_that_was_killed_for_its_memory_gets_more(failing: OnSlurm) -> Non
     jobs = [job for job in failing.jobs if rule(job) == "hungry"]
     assert [(asked(job)["mem"], job["JobState"]) for job in jobs] == [("700M", "FAILED"), ("1400M", "COMPLETED")]
     assert (failing.project.root / "results/hungry.txt").exists()
+    first = f"hungry: Slurm job {jobs[0]['JobId']} on {jobs[0]['NodeList']} was killed for memory: asked for 700 MiB"
+    assert failing.done.text.count(first) == 1
+    assert "such as hungry: {mem_mb: 1400}" in failing.done.text
+    assert "killed for memory" in failing.project.sh("weighbridge", "log", "--status", "killed")
 
 
 def test_a_training_on_gpus_asks_for_them(failing: OnSlurm) -> None:
