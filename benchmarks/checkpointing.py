@@ -17,6 +17,7 @@ import argparse
 import dataclasses
 import os
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -111,6 +112,8 @@ def main() -> None:
     peer = statistics.median(one.cpu for one in bare)
     saves = ", ".join(f"{one.saves} in {one.saving:.1f} s" for one in ours)
     print(f"  {step:.2f} s a step, {wall:.0f} s a training; saved {saves}; CPU {cpu:.0f} s, without {peer:.0f} s")
+    if not all(one.saves for one in ours):
+        sys.exit("nothing was saved in a training: it was too short, so give more --seconds")
     finish(
         Figure("checkpointing_percent_of_time", share, SHARE_GOAL),
         Figure("checkpointing_percent_of_cpu", 100 * (cpu / peer - 1), CPU_GOAL),
