@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+import small_project
 from small_project import REPOSITORY, Project
 
 from weighbridge import paths, scratch
@@ -333,3 +335,29 @@ def test_stages_on_scratch_make_the_same_bits(finished: Project, tmp_path: Path)
     after = {path: [one for one in folder_entries(finished.root / path) if one.path != "run.yaml"] for path in before}
     assert after == {path: weights[path] if path != paths.PROCESSED else [*before[path]] for path in before}
     assert list(place.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_stages_rename_within_their_own_file_system(done: Project, tmp_path: Path) -> None:
+    """The project lies on another disk than temporary files, and on another than scratch."""
+    others = [Path("/dev/shm"), Path("/run"), Path.home()]  # noqa: S108 - a folder of its own is made there
+    other = next(
+        (
+            one
+            for one in others
+            if one.is_dir() and os.access(one, os.W_OK) and one.stat().st_dev != tmp_path.stat().st_dev
+        ),
+        None,
+    )
+    if other is None:
+        pytest.skip("there is one file system only")
+    with tempfile.TemporaryDirectory(dir=other) as folder:
+        project = small_project.copy(done, Path(folder))
+        before = folder_entries(project.root / paths.bundle("small"))
+        made = ["data/processed/profile.yaml", "results/runs/logistic/0/run.yaml", "results/package.yaml"]
+        for name in made:
+            (project.root / name).unlink()
+        env = {"TMPDIR": str(tmp_path), scratch.VARIABLE: str(tmp_path)}
+        project.snakemake("--config", "reuse=false", "--", *made, env=env)
+        assert folder_entries(project.root / paths.bundle("small")) == before
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith("weighbridge-")] == []
