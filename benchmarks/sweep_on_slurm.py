@@ -13,6 +13,7 @@ same profile. All within ten minutes; by itself it brings up the tests' Slurm, w
 """
 
 import os
+import shlex
 import statistics
 import sys
 import tempfile
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measure import ROOT, Figure, environment, finish, interleaved, run
+from weighbridge import plan
 
 MAKESPAN_GOAL = 1.15
 OVERHEAD_GOAL = 1.1
@@ -55,8 +57,9 @@ class Sweep:
 
     def __init__(self, project: Any, lab: Any) -> None:
         self.root: Path = project.root
-        self.env = environment(self.root) | project.env() | {"PYTHONPATH": str(self.root)} | lab.env
-        self._project = project
+        own = environment(self.root) | project.env() | lab.env
+        self.env = {name: value for name, value in own.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        self._plan = plan.Plan(plan.load(self.root), self.root)
         self._lab = lab
         self._number = 1000
 
@@ -68,11 +71,11 @@ class Sweep:
 
     def by_hand(self, candidate: str = "short") -> float:
         """Return the seconds that one training takes by itself."""
-        begun = time.perf_counter()
-        done = self._project.stage("train", "--candidate", candidate, "--seed", str(self._next()))
-        if done.code:
-            raise RuntimeError(done.text)
-        return time.perf_counter() - begun
+        return run(self._command(candidate), self.root, self.env).wall
+
+    def _command(self, candidate: str) -> list[str]:
+        settings = self._plan.settings_file("train", candidate)
+        return ["weighbridge", "train", "--settings", settings, "--candidate", candidate, "--seed", str(self._next())]
 
     def one(self) -> float:
         """Return the seconds that Snakemake takes for one training on Slurm."""
@@ -80,10 +83,8 @@ class Sweep:
 
     def bare(self) -> float:
         """Return the seconds from ``sbatch`` of one training's command to its end."""
-        (settings,) = (self.root / "results/settings").glob("train-short-*.json")
-        seed = self._next()
-        done = self.root / f"bare-{seed}"
-        command = f"weighbridge train --settings {settings} --candidate short --seed {seed} && touch {done}"
+        done = self.root / f"bare-{self._number}"
+        command = f"{shlex.join(self._command('short'))} && touch {done}"
         begun = time.perf_counter()
         self._submit(command)
         while not done.exists():
@@ -140,7 +141,7 @@ def main() -> None:
         project = _project(small_project, Path(folder))
         with slurm_lab.lab(slurm_lab.Shape(nodes=_NODES, cpus=1)) as lab:
             sweep = Sweep(project, lab)
-            sweep.by_hand()  # which writes the settings, and byte code
+            sweep.by_hand()  # which writes byte code
             measures = (sweep.by_hand, sweep.bare, sweep.nothing, sweep.one)
             local, bare, nothing, one = map(statistics.median, interleaved(_REPEATS, *measures))
             print(
