@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -27,6 +28,8 @@ from weighbridge.training.trained import Trained
 
 _SAVING_SECONDS = 600
 """What processes may take to save and end; a scheduler kills them before."""
+_ENDING_SECONDS = 3
+_PAUSE_SECONDS = 0.1
 _LINES = 12
 _KILLED = re.compile(r"rank\s*:\s*(?P<rank>\d+)[^\n]*\n\s*exitcode\s*:\s*-(?P<signal>\d+)")
 _LOOPBACK = "127.0.0.1"
@@ -51,7 +54,14 @@ def train(  # noqa: PLR0913 - what a run is made of
         _require_loopback()
     complaints = talk / "stderr"
     with complaints.open("wb") as stream:
-        code = _run(_command(fit, nodes, task.threads, talk), root, nodes, stream.fileno(), progress)
+        code = _run(
+            _command(fit, nodes, task.threads, talk),
+            root,
+            nodes=nodes,
+            complaints=stream.fileno(),
+            saved=talk / worker.STOPPED,
+            progress=progress,
+        )
     result = talk / worker.RESULT
     if result.is_file():
         return msgspec.json.decode(result.read_bytes(), type=Trained)
@@ -110,8 +120,13 @@ def _require_loopback() -> None:
         ) from None
 
 
-def _run(command: list[str], root: Path, nodes: int, complaints: int, progress: Callable[[str], None]) -> int:
-    """Run *command* to its end and return its exit code; a signal that comes meanwhile lets it save, and is raised."""
+def _run(  # noqa: PLR0913 - what a start is made of
+    command: list[str], root: Path, *, nodes: int, complaints: int, saved: Path, progress: Callable[[str], None]
+) -> int:
+    """Run *command* to its end and return its exit code; a signal that comes meanwhile lets it save, and is raised.
+
+    The file *saved* tells that they have.
+    """
     # What this process imports they shall import too, wherever the engine lies.
     variables = os.environ | {"PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)}
     if nodes == 1:
@@ -127,20 +142,27 @@ def _run(command: list[str], root: Path, nodes: int, complaints: int, progress: 
     except BaseException:
         progress("all processes are asked to save and to end")
         with _deaf():
-            _end(started)
+            _end(started, saved)
         raise
     finally:
-        _end(started)
+        _end(started, saved)
 
 
-def _end(started: "subprocess.Popen[bytes]") -> None:
-    """End what was started, if it runs still: in order, then by force, which Ctrl-C brings forward."""
+def _end(started: "subprocess.Popen[bytes]", saved: Path) -> None:
+    """End what was started, if it runs still: in order, then by force, which Ctrl-C brings forward.
+
+    Once the state is *saved* there is little to wait for; srun may take longer than a scheduler waits for us.
+    """
     if started.stdin and not started.stdin.closed:
         with contextlib.suppress(OSError):
             started.stdin.close()
-    try:
-        started.wait(_SAVING_SECONDS)
-    except (subprocess.TimeoutExpired, KeyboardInterrupt):
+    deadline = time.monotonic() + _SAVING_SECONDS
+    with contextlib.suppress(KeyboardInterrupt):
+        while started.poll() is None and time.monotonic() < deadline:
+            if saved.is_file():
+                deadline = min(deadline, time.monotonic() + _ENDING_SECONDS)
+            time.sleep(_PAUSE_SECONDS)
+    if started.poll() is None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(started.pid, signal.SIGKILL)
         started.wait()
