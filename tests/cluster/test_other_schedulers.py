@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -81,18 +82,22 @@ def test_what_the_scheduler_refuses_is_said(grid: grid_engine.Lab, fresh: Projec
 
 @pytest.mark.slow
 def test_ctrl_c_cancels_jobs(grid: grid_engine.Lab, fresh: Project) -> None:
+    """Between two looks, that is: Snakemake loses sight of the jobs that it is just asking for."""
     write_overlay(fresh, "-h")
-    command = ("snakemake", *OPTIONS, "--profile", "profiles/site", "--until", "preprocess")
-    head = subprocess.Popen(
-        command, cwd=fresh.root, env=fresh.env() | grid.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    seldom = ("--profile", "workflow/profiles/cluster-generic", "--seconds-between-status-checks", "60")
+    command = ("snakemake", *seldom, "--profile", "profiles/site", "--until", "preprocess")
+    output = fresh.root.parent / "head.txt"
+    with output.open("w") as stream:
+        head = subprocess.Popen(command, cwd=fresh.root, env=fresh.env() | grid.env, stdout=stream, stderr=stream)
     try:
-        grid.until(grid.states, "no job was submitted")
+        grid.until(lambda: "external jobid" in output.read_text(), "no job was submitted")
+        assert grid.states()
+        time.sleep(1)  # what is said is done a moment later
         head.send_signal(signal.SIGINT)
         grid.until(lambda: not grid.states(), "the job is still there")
-        assert head.wait(60) != 0
     finally:
         head.kill()
+        head.wait()
 
 
 @pytest.mark.slow
@@ -109,10 +114,11 @@ def test_how_a_job_ends_is_told(grid: grid_engine.Lab, folder: Path, exit_code: 
 
 @pytest.mark.slow
 def test_a_cancelled_job_has_failed_after_some_patience(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    grid: grid_engine.Lab, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     job = submit_and_hold(folder)
     scheduler.cancel([job])
+    grid.until(lambda: job not in grid.states(), "the job is still there")
     assert scheduler.status(job) == "running"
     monkeypatch.setattr(scheduler, "PATIENCE_SECONDS", 0)
     assert scheduler.status(job) == "failed"
