@@ -67,8 +67,8 @@ def _keeping(check: Any, silence: _Silence) -> Any:
             told.add(id(job))
             yield job
         unknown = [job for job in active_jobs if id(job) not in told]
-        # As often as seconds-between-status-checks says: the executor's own pause grows to three minutes, in which a job
-        # that has ended holds up all that depends on it.
+        # As often as seconds-between-status-checks says: the executor's own pause grows to three minutes, in which a
+        # job that has ended holds up all that depends on it.
         self.next_seconds_between_status_checks = None
         if unknown:
             silence.begins()

@@ -163,16 +163,13 @@ class Checkpoints:
         return max(self._least_seconds, seconds * (1 / self._largest_share - 1))
 
     def _write(self, steps: int, tensors: dict[str, Any], facts: dict[str, Any]) -> None:
-        import safetensors.torch
-
         spent = Spent(
             started=self.spent.started or self._watch.started,
             wall_seconds=self.spent.wall_seconds + self._watch.wall_seconds(),
             cpu_seconds=self.spent.cpu_seconds + self._watch.cpu_seconds(),
         )
         about = {"format": _FORMAT, "kernels": list(machine.instruction_sets()), "spent": spent._asdict()}
-        # One key: with more of them safetensors writes a random order.
-        content = safetensors.torch.save(tensors, {"weighbridge": canonical_json(facts | about)})
+        content = packed(tensors, facts | about)
         name = f"{steps:012d}-{hashlib.sha256(content).hexdigest()}.safetensors"
         documents.write(self._folder / name, content)
         # Those that were passed over may have more steps: they may not push these out. Another processor may take them.
@@ -251,24 +248,42 @@ def _said_seconds() -> float | None:
     return seconds
 
 
+def packed(tensors: dict[str, Any], facts: dict[str, Any]) -> bytes:
+    """Return tensors and facts as a safetensors file; the inverse of :func:`unpacked`."""
+    import safetensors.torch
+
+    # One key: with more of them safetensors writes a random order.
+    content: bytes = safetensors.torch.save(tensors, {"weighbridge": canonical_json(facts)})
+    return content
+
+
+def unpacked(content: bytes) -> State:
+    """Return the tensors and facts in a safetensors file of ours.
+
+    Raises:
+        ValueError: where it is none.
+    """
+    import safetensors
+    import safetensors.torch
+
+    try:
+        tensors = safetensors.torch.load(content)
+    except safetensors.SafetensorError as problem:
+        raise ValueError(f"no safetensors file ({problem})") from None
+    length = int.from_bytes(content[:8], "little")
+    return tensors, json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["weighbridge"])
+
+
 def _read(path: Path) -> State:
     """Return a checkpoint's tensors and facts.
 
     Raises:
         ValueError: where it is damaged, of another format, or made by other kernels: these round otherwise.
     """
-    import safetensors
-    import safetensors.torch
-
     content = path.read_bytes()
     if hashlib.sha256(content).hexdigest() != path.stem.partition("-")[2]:
         raise ValueError("damaged, its bytes aren't those that its name tells")
-    try:
-        tensors = safetensors.torch.load(content)
-    except safetensors.SafetensorError as problem:
-        raise ValueError(f"no safetensors file ({problem})") from None
-    length = int.from_bytes(content[:8], "little")
-    facts = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["weighbridge"])
+    tensors, facts = unpacked(content)
     if facts["format"] != _FORMAT:
         raise ValueError(f"of format {facts['format']}, expected {_FORMAT}")
     if facts["kernels"] != list(machine.instruction_sets()):

@@ -14,7 +14,7 @@ import torch
 
 from weighbridge import machine
 from weighbridge.training import resuming
-from weighbridge.training.checkpoints import Checkpoints, State
+from weighbridge.training.checkpoints import Checkpoints, State, packed, unpacked
 from weighbridge.training.processes import Group
 
 _Take = Callable[[dict[str, torch.Tensor], dict[str, Any]], None]
@@ -73,10 +73,10 @@ class JointCheckpoints(Checkpoints):
 
         if not group.rank:
             super().resume(first)
-        state = group.told(found[-1] if found else None)
-        if state is None:
+        state = group.told(packed(*found[-1]) if found else b"")
+        if not state:
             return
-        tensors, facts = state
+        tensors, facts = unpacked(state)
         if group.rank:
             take(tensors, facts)
         below = f"ranks.{group.rank}."
@@ -89,18 +89,20 @@ class JointCheckpoints(Checkpoints):
         if not (stop or save):
             return
         group.decided = (False, False)
-        drawn = group.gathered((*resuming.generators(), self._watch.cpu_seconds()))
+        random_states, numbers = resuming.generators()
+        own = packed(random_states, {"numbers": numbers, "cpu_seconds": self._watch.cpu_seconds()})
+        drawn = [unpacked(one) for one in group.gathered(own)]
 
         def of_all() -> State:
             tensors, facts = state()
-            for rank, (random_states, _, _) in enumerate(drawn):
-                tensors |= {f"ranks.{rank}.{name}": value for name, value in random_states.items()}
-            return tensors, facts | {"ranks": [numbers for _, numbers, _ in drawn]}
+            for rank, (of_rank, _) in enumerate(drawn):
+                tensors |= {f"ranks.{rank}.{name}": value for name, value in of_rank.items()}
+            return tensors, facts | {"ranks": [told["numbers"] for _, told in drawn]}
 
         if not group.rank:
-            self._watch.others = sum(seconds for *_, seconds in drawn[1:])
+            self._watch.others = sum(told["cpu_seconds"] for _, told in drawn[1:])
             self._signal = signal.SIGTERM if stop else None
             self._save(steps, of_all)
         if stop:
-            group.told(None)  # nobody ends before it is written
+            group.told(b"")  # nobody ends before it is written
             raise Stopped

@@ -9,7 +9,6 @@ import contextlib
 import functools
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -96,19 +95,25 @@ class Group:
         self._decide(stop, save)
         return sums
 
-    def gathered(self, value: Any) -> list[Any]:
+    def gathered(self, content: bytes) -> list[bytes]:
         """Return what each process gave, to the first; to the others nothing."""
-        found: list[Any] | None = None if self.rank else [None] * self.size
+        length = torch.tensor([len(content)], device=_device())
+        lengths = [torch.zeros_like(length) for _ in range(self.size)]
         with _linked():
-            dist.gather_object(value, found)
-        return found or []
+            dist.all_gather(lengths, length)
+            own = _as_tensor(content, max(map(int, lengths)))
+            found = None if self.rank else [torch.empty_like(own) for _ in lengths]
+            dist.gather(own, found)
+        return [_as_bytes(one)[: int(size)] for one, size in zip(found or (), lengths, strict=False)]
 
-    def told(self, value: Any) -> Any:
+    def told(self, content: bytes) -> bytes:
         """Return what the first process gave."""
-        held = [value]
+        length = torch.tensor([len(content)], device=_device())
         with _linked():
-            dist.broadcast_object_list(held)
-        return held[0]
+            dist.broadcast(length, 0)
+            told = _as_tensor(b"" if self.rank else content, int(length))
+            dist.broadcast(told, 0)
+        return _as_bytes(told)
 
     def _share(self, batch: Batch) -> Batch:
         count = len(batch.targets)
@@ -155,7 +160,7 @@ class Group:
         content = hashlib.sha256()
         for value in filter(torch.is_tensor, network.state_dict().values()):
             content.update(value.cpu().contiguous().view(-1).view(torch.uint8).numpy())
-        if self.told(len(set(self.gathered(content.hexdigest()))) > 1):
+        if self.told(b"differ" if len(set(self.gathered(content.digest()))) > 1 else b""):
             raise ModelError(
                 f"the {self.size} processes have come to different weights; a step may depend on the process's own "
                 "rows only through the loss: mend the network's forward, or train in one process"
@@ -168,6 +173,15 @@ def _linked() -> Iterator[None]:
         yield
     except RuntimeError as problem:
         raise Parted(str(problem)) from None
+
+
+def _as_tensor(content: bytes, length: int) -> torch.Tensor:
+    """Return bytes, and zeros up to *length*; PyTorch's own way to send anything else is by pickle."""
+    return torch.frombuffer(bytearray(content.ljust(length, b"\0") or b"\0"), dtype=torch.uint8)[:length].to(_device())
+
+
+def _as_bytes(values: torch.Tensor) -> bytes:
+    return values.cpu().numpy().tobytes()
 
 
 def _device() -> str:

@@ -45,6 +45,14 @@ class Failure(msgspec.Struct, frozen=True):
     traceback: str = ""
 
 
+class _Share(msgspec.Struct, frozen=True):
+    """What a process took."""
+
+    host: str
+    cpu_seconds: float
+    memory_mib: float
+
+
 def main(folder: Path) -> int:
     """Train; return the exit code."""
     from weighbridge import secrets_guard
@@ -103,7 +111,8 @@ def _train(job: Job, rank: int, folder: Path) -> None:
             Path(job.root), job.seed, job.task,
             checkpoints=checkpoints, into=Path(job.into), progress=say, group=group,
         )  # fmt: skip
-        shares = group.gathered((platform.node(), done.cpu_seconds, done.peak_memory_mib))
+        share = _Share(platform.node(), done.cpu_seconds, done.peak_memory_mib)
+        shares = [msgspec.json.decode(one, type=_Share) for one in group.gathered(msgspec.json.encode(share))]
     except Stopped:
         if not rank:
             (folder / STOPPED).touch()
@@ -113,12 +122,12 @@ def _train(job: Job, rank: int, folder: Path) -> None:
     dist.destroy_process_group()
 
 
-def _together(done: "Trained", shares: list[tuple[str, float, float]]) -> "Trained":
+def _together(done: "Trained", shares: list[_Share]) -> "Trained":
     """Return what all processes took: the sum of their CPU time, and the most memory of those on one machine."""
     memory: dict[str, float] = {}
-    for host, _, used in shares:
-        memory[host] = memory.get(host, 0.0) + used
-    cpu = sum(seconds for _, seconds, _ in shares)
+    for share in shares:
+        memory[share.host] = memory.get(share.host, 0.0) + share.memory_mib
+    cpu = sum(share.cpu_seconds for share in shares)
     return msgspec.structs.replace(done, cpu_seconds=round(cpu, 3), peak_memory_mib=round(max(memory.values()), 1))
 
 
