@@ -7,10 +7,12 @@ Every question has a time limit, and what Slurm doesn't answer is unknown.
 
 import contextlib
 import enum
+import math
 import os
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from weighbridge.manifest import ClusterJob
 
 _IDS = {"slurm": "SLURM_JOB_ID", "pbs": "PBS_JOBID", "lsf": "LSB_JOBID", "sge": "JOB_ID"}
 _TIMEOUT_SECONDS = 10.0
+_MOST_SECONDS = 60.0
 _SLURM_ID = re.compile(r"[0-9]{1,18}")
 _FIELD = re.compile(r"(?:^| )([A-Z][A-Za-z/:]*)=(\S*)")
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)([KMGTP]?)[nc]?")
@@ -101,6 +104,25 @@ def state(job: str) -> State:
         return _with_accounting(found) if found.phase is Phase.ENDED else found
     gone = "invalid job id" in err.lower()
     return _with_accounting(State(job=job, phase=Phase.ENDED if gone else Phase.UNKNOWN))
+
+
+class Questions:
+    """Asks :func:`state` of many jobs, in a time that has an end: what is asked too late is unknown.
+
+    So is all that follows once Slurm doesn't answer.
+    """
+
+    def __init__(self) -> None:
+        self._until = time.monotonic() + _MOST_SECONDS
+
+    def state(self, job: str) -> State:
+        """Return where the job stands."""
+        if time.monotonic() >= self._until:
+            return State(job=job, phase=Phase.UNKNOWN)
+        found = state(job)
+        if found.phase is Phase.UNKNOWN and _SLURM_ID.fullmatch(job):
+            self._until = -math.inf
+        return found
 
 
 def answers() -> bool:

@@ -17,7 +17,6 @@ from weighbridge import documents, paths
 from weighbridge.errors import SetupError
 
 _VARIABLE = "WEIGHBRIDGE_HEAD"
-_MOST_ASKED = 200
 
 
 class _Sent(msgspec.Struct):
@@ -91,17 +90,15 @@ class Left(NamedTuple):
 def left(root: Path) -> Left:
     """Return the jobs of an earlier snakemake that may not have ended.
 
-    Once the scheduler doesn't answer it isn't asked for the others.
+    Once the scheduler doesn't answer it isn't asked for the others, nor after a minute.
     """
     from weighbridge import cluster
     from weighbridge.registry import markers
 
     # Within a job Snakemake notes anew what is written, without the job's id: there a stage tells.
     told = {marker.cluster_job for marker in markers.running(root) if marker.cluster_job}
-    phases: dict[str, cluster.Phase] = {}
-    for job in sorted(told.union(_sent(root))):
-        able = cluster.Phase.UNKNOWN not in phases.values() and len(phases) < _MOST_ASKED
-        phases[job] = cluster.state(job).phase if able else cluster.Phase.UNKNOWN
+    questions = cluster.Questions()
+    phases = {job: questions.state(job).phase for job in sorted(told.union(_sent(root)))}
     kinds = (cluster.Phase.RUNNING, cluster.Phase.WAITING, cluster.Phase.UNKNOWN)
     return Left(*(tuple(job for job, phase in phases.items() if phase is kind) for kind in kinds))
 

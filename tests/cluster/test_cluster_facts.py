@@ -182,6 +182,25 @@ def test_a_slurm_that_never_answers_is_not_waited_for(monkeypatch: pytest.Monkey
     assert cluster.state("3").phase is Phase.UNKNOWN
 
 
+@pytest.mark.parametrize(("answer", "asked"), [("exec sleep 60", 1), ("echo JobId=$4 JobState=RUNNING", 3)], ids=str)
+def test_of_many_jobs_a_slurm_that_never_answers_is_asked_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, answer: str, asked: int
+) -> None:
+    program(tmp_path, monkeypatch, "scontrol", f"echo >> {tmp_path}/asked; {answer}")
+    program(tmp_path, monkeypatch, "sacct", "exit 1")
+    monkeypatch.setattr(cluster, "_TIMEOUT_SECONDS", 3.0)
+    questions = cluster.Questions()
+    assert questions.state("12.server").phase is Phase.UNKNOWN, "no id of Slurm's: says nothing of Slurm"
+    assert {questions.state(job).phase for job in "345"} == {Phase.UNKNOWN if asked == 1 else Phase.RUNNING}
+    assert (tmp_path / "asked").read_text() == asked * "\n"
+
+
+def test_of_many_jobs_those_asked_about_too_late_are_unknown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    program(tmp_path, monkeypatch, "scontrol", "echo JobId=3 JobState=RUNNING")
+    monkeypatch.setattr(cluster, "_MOST_SECONDS", 0.0)
+    assert cluster.Questions().state("3").phase is Phase.UNKNOWN
+
+
 def test_a_job_that_slurm_has_forgotten_has_ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     program(tmp_path, monkeypatch, "scontrol", "echo slurm_load_jobs error: Invalid job id specified >&2; exit 1")
     program(tmp_path, monkeypatch, "sacct", "echo Slurm accounting storage is disabled >&2; exit 1")

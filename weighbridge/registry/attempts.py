@@ -210,24 +210,26 @@ def close_dead(root: Path, job: tuple[str, str | None, int | None] | None = None
     Raises:
         OSError: where the ledger can't be written; the markers stay.
     """
-    closed = 0
+    closed, questions = 0, cluster.Questions()
     for path, holder in markers.every(root):
         if holder and processes.is_alive(holder):
             continue  # which closes it just now
         marker = markers.read(path)
-        if marker is None or _is_gone(marker, job, everywhere=everywhere):
+        if marker is None or _is_gone(marker, job, questions, everywhere=everywhere):
             closed += _close_killed(root, path, marker)
     return closed
 
 
-def _is_gone(marker: Marker, job: tuple[str, str | None, int | None] | None, *, everywhere: bool) -> bool:
+def _is_gone(
+    marker: Marker, job: tuple[str, str | None, int | None] | None, questions: cluster.Questions, *, everywhere: bool
+) -> bool:
     alive = processes.is_alive(marker.process)
     same = marker.job == job
     if alive is not None or not marker.cluster_job:
         return alive is False or (alive is None and same)
     if same and marker.cluster_job == cluster.job_id():
         return True  # the scheduler has started this process's job anew
-    return (same or everywhere) and cluster.state(marker.cluster_job).phase is cluster.Phase.ENDED
+    return (same or everywhere) and questions.state(marker.cluster_job).phase is cluster.Phase.ENDED
 
 
 def ended_by_cluster(root: Path, moment: int) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ there was.
 import contextlib
 import enum
 import re
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +89,9 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
         return {name: value for name, value in known.items() if value not in (None, "", [])}
 
 
-def of(root: Path, stage: str, job: str, *, alive: bool = False) -> Ending | None:
+def of(
+    root: Path, stage: str, job: str, *, alive: bool = False, ask: Callable[[str], State] = cluster.state
+) -> Ending | None:
     """Return how the cluster ended a job before its stage was through; ``None`` where nobody tells.
 
     Args:
@@ -97,8 +99,9 @@ def of(root: Path, stage: str, job: str, *, alive: bool = False) -> Ending | Non
         stage: the stage's name.
         job: the id of its job.
         alive: whether the stage's process is still there, about to end by a signal.
+        ask: tells where a job stands.
     """
-    state = cluster.state(job)
+    state = ask(job)
     log = _log(root, state)
     if alive or state.phase not in (Phase.WAITING, Phase.RUNNING):
         log = _START.split(log)[-1]  # else the job runs again, and what ended stands before
@@ -121,12 +124,13 @@ def before_start(root: Path, moment: int, known: Container[str]) -> Iterator[tup
         moment: nanoseconds by the clock that dates its files, see :mod:`weighbridge.clock`.
         known: ids of jobs to pass over.
     """
+    questions = cluster.Questions()
     for path in sorted((root / _LOGS).glob("rule_*/**/*.log")):
         if path.stem in known or not path.stem.isdigit() or path.stat().st_mtime_ns < moment:
             continue
         rule = path.relative_to(root / _LOGS).parts[0].removeprefix("rule_")
         stage = _STAGES.get(rule, rule)
-        ending = of(root, stage, path.stem)
+        ending = of(root, stage, path.stem, ask=questions.state)
         if ending and ending.state.phase is Phase.ENDED and ending.cause not in (Cause.KILLED, Cause.FORGOTTEN):
             yield stage, ending
 
