@@ -60,6 +60,7 @@ class Choosy(Plain):
         super().__init__()
         self.rare, self.unused, self.frozen = nn.Linear(5, 1), nn.Linear(2, 2), nn.Linear(5, 1)
         self.frozen.requires_grad_(requires_grad=False)
+        self.register_buffer("codes", torch.arange(3, dtype=torch.int16))
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
         logit: torch.Tensor = super().forward(rows) + self.frozen(rows)

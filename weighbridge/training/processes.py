@@ -152,7 +152,7 @@ class Group:
     def _spread(self, value: torch.Tensor) -> None:
         with _linked():
             whole = value.detach().contiguous()
-            dist.broadcast(whole, 0)
+            dist.broadcast(whole.view(-1).view(torch.uint8), 0)  # not every kind of number is known to it
             if whole.data_ptr() != value.data_ptr():
                 value.copy_(whole)
 
