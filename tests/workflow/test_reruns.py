@@ -41,6 +41,9 @@ CONFIG, GATES = "config/config.yaml", "config/gates.yaml"
 SEARCH = 'search: {logistic: {method: "grid", params: {C: [0.5, 2.0]}}}\n'
 POINTS = ("logistic-bb0cd7", "logistic-1a5586")
 NOTIFY = """
+import requests  # what a rules file imports, all rules see
+
+
 rule notify:
     \"\"\"Tell what was measured.\"\"\"
     input:

@@ -67,7 +67,7 @@ def code(stage):
     return lambda wildcards: project.source_files(stage, wildcards.get("candidate", ""))
 
 
-requests = cluster_requests.Requests()
+slurm_requests = cluster_requests.Requests()
 
 
 def submit(workflow):
@@ -76,7 +76,7 @@ def submit(workflow):
 
     cluster_patience.install(Executor)
     try:
-        for line in requests.require(workflow):
+        for line in slurm_requests.require(workflow):
             print(line, file=sys.stderr)
     except WeighbridgeError as error:
         raise WorkflowError(str(error)) from None
@@ -94,7 +94,7 @@ def tell_refusals(logs):
 
 def memory(mib):
     """Memory of a job in MiB; each retry asks for as much again, as far as a node has it."""
-    return lambda wildcards, attempt: requests.memory(mib, attempt)
+    return lambda wildcards, attempt: slurm_requests.memory(mib, attempt)
 
 
 def fit_of(wildcards):
@@ -110,7 +110,7 @@ def threads(wildcards):
 def node_memory(wildcards, attempt):
     """Memory that a training needs on each node, in MiB: each process has its own."""
     first = project.config.memory_mb * fit_of(wildcards).processes_per_node
-    return requests.memory(first, attempt)
+    return slurm_requests.memory(first, attempt)
 
 
 def gpus(wildcards):
