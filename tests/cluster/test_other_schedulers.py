@@ -184,6 +184,16 @@ def test_without_a_scheduler_that_is_said(tmp_path: Path, monkeypatch: pytest.Mo
         scheduler.scheduler()
 
 
+def test_half_a_scheduler_is_said_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "qselect").write_text("#!/bin/sh\n")
+    (tmp_path / "qselect").chmod(0o755)
+    (tmp_path / "job.sh").write_text(SCRIPT)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(scheduler.SchedulerError, match=r"qsub can't be run \(No such file or directory\); log in"):
+        scheduler.submit([str(tmp_path / "job.sh")])
+
+
 def test_a_script_that_says_nothing_is_refused(tmp_path: Path) -> None:
     script = tmp_path / "job.sh"
     script.write_text("#!/bin/sh\ntrue\n")

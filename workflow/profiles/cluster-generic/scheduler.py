@@ -208,6 +208,8 @@ def _run(command: list[str]) -> str:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_SECONDS, check=False)
     except subprocess.TimeoutExpired:
         raise SchedulerError(f"{command[0]} did not answer in {_TIMEOUT_SECONDS} s") from None
+    except OSError as error:
+        raise SchedulerError(f"{command[0]} can't be run ({error.strerror}); log in where jobs are submitted") from None
     if done.returncode:
         said = (done.stderr + done.stdout).strip()
         raise SchedulerError(f"{shlex.join(command)}: exit code {done.returncode}: {said}")
