@@ -261,6 +261,8 @@ def test_a_rule_of_ones_own_reads_what_the_pipeline_wrote(finished: Project) -> 
     lint = finished.attempt("snakemake", "--lint")
     assert "Congratulations" in lint.text, lint.text
     assert finished.planned() == NOTHING
+    finished.edit(CONFIG, "C: 1.0", "C: 2.0")
+    assert finished.planned() == only("logistic"), "what the file imports is in no rule's way"
 
 
 def test_a_file_of_rules_that_is_not_there_is_named(finished: Project) -> None:
