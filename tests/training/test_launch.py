@@ -190,6 +190,19 @@ def test_processes_that_say_nothing_are_quoted(tmp_path: Path) -> None:
     assert "Unable to create step" in str(launch._wordless(1, complaints))
 
 
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (9, "process 1 of the training was ended by SIGKILL, as when memory runs out"),
+        (6, "process 1 of the training was ended by SIGABRT, a fault in what the network calls"),
+    ],
+    ids=["killed", "aborted"],
+)
+def test_a_process_that_a_signal_ended_is_told(number: int, words: str, tmp_path: Path) -> None:
+    said = f"  rank      : 1 (local_rank: 1)\n  exitcode  : -{number} (pid: 12)\n"
+    assert words in str(launch._failure(tmp_path, said))
+
+
 def test_a_lost_link_is_told_where_nobody_says_more(tmp_path: Path) -> None:
     (tmp_path / "failed-1.json").write_text('{"error": "Parted", "message": "closed", "traceback": ""}')
     found = launch._failure(tmp_path, "")

@@ -203,9 +203,15 @@ def _failure(talk: Path, complaints: str) -> WeighbridgeError | None:
     killed = _KILLED.search(complaints)
     if killed:
         name = signal.Signals(int(killed["signal"])).name
+        ended = f"process {killed['rank']} of the training was ended by {name}"
+        if name != "SIGKILL":
+            return ModelError(
+                f"{ended}, a fault in what the network calls, or in their talk: a layer that some pass by and others "
+                "don't can't be a batch normalisation; train in one process to see which"
+            )
         return ModelError(
-            f"process {killed['rank']} of the training was ended by {name}, as when memory runs out (memory_mb is that "
-            "of one process); the next start goes on from the last checkpoint"
+            f"{ended}, as when memory runs out (memory_mb is that of one process); the next start goes on from the last "
+            "checkpoint"
         )
     if found:
         return ModelError(
