@@ -210,8 +210,8 @@ def _failure(talk: Path, complaints: str) -> WeighbridgeError | None:
                 "don't can't be a batch normalisation; train in one process to see which"
             )
         return ModelError(
-            f"{ended}, as when memory runs out (memory_mb is that of one process); the next start goes on from the last "
-            "checkpoint"
+            f"{ended}, as when memory runs out (memory_mb is that of one process); the next start goes on from the "
+            "last checkpoint"
         )
     if found:
         return ModelError(
