@@ -103,6 +103,17 @@ def test_what_a_lost_head_has_sent_is_told_by_how_it_stands(tmp_path: Path, monk
     running.hold(tmp_path)
 
 
+def test_a_job_that_was_put_back_into_the_queue_is_found_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    say(tmp_path, monkeypatch, _7="PENDING", _8="PENDING", _9="PENDING")
+    queue = tmp_path / "tools/squeue"
+    here, there = tmp_path.as_posix(), tmp_path.parent.as_posix()
+    lines = f"7|BeginTime|rule_train|{here}", f"8|Priority|rule_train|{there}", f"9|Priority|my own|{here}"
+    queue.write_text(f"#!{sys.executable}\nprint({chr(10).join(lines)!r})\n")
+    queue.chmod(queue.stat().st_mode | stat.S_IXUSR)
+    assert heads.left(tmp_path) == heads.Left()
+    assert heads.left(tmp_path, lost=True) == heads.Left(waiting=("7",))
+
+
 def test_a_scheduler_that_does_not_answer_is_asked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     say(tmp_path, monkeypatch, _8="RUNNING")
     sent(tmp_path, "7", "8")

@@ -87,18 +87,24 @@ class Left(NamedTuple):
             yield f"of its jobs {', '.join(self.unknown)} the scheduler doesn't tell; what they write is left alone"
 
 
-def left(root: Path) -> Left:
+def left(root: Path, *, lost: bool = False) -> Left:
     """Return the jobs of an earlier snakemake that may not have ended.
 
     Once the scheduler doesn't answer it isn't asked for the others, nor after a minute.
+
+    Args:
+        root: the folder that they work in.
+        lost: whether that snakemake was killed. Then the queue is looked at too: a job that had begun, and was put back
+            into it, is in no note.
     """
-    from weighbridge import cluster
+    from weighbridge import cluster, cluster_waiting
     from weighbridge.registry import markers
 
     # Within a job Snakemake notes anew what is written, without the job's id: there a stage tells.
     told = {marker.cluster_job for marker in markers.running(root) if marker.cluster_job}
+    queued = {one.job for one in cluster_waiting.pending(root) if one.what.startswith("rule_")} if lost else set()
     questions = cluster.Questions()
-    phases = {job: questions.state(job).phase for job in sorted(told.union(_sent(root)))}
+    phases = {job: questions.state(job).phase for job in sorted(told.union(queued, _sent(root)))}
     kinds = (cluster.Phase.RUNNING, cluster.Phase.WAITING, cluster.Phase.UNKNOWN)
     return Left(*(tuple(job for job, phase in phases.items() if phase is kind) for kind in kinds))
 

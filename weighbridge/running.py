@@ -156,7 +156,7 @@ def _put_in_order(root: Path, holder: str) -> None:
     killed = attempts.close_dead(root, everywhere=True)
     for lock in locks:
         lock.unlink(missing_ok=True)
-    sent = heads.left(root)
+    sent = heads.left(root, lost=bool(locks or killed))
     if not (locks or killed or any(sent)):
         return
     still = _still_running(root)

@@ -76,7 +76,7 @@ def _place(progress: Progress) -> Path | None:
     elif not place.is_absolute():
         problem = "expected an absolute path"
     elif not place.is_dir():
-        problem = f"no such folder on {platform.node()}"
+        problem = f"no such folder on {platform.node()}" + (f": {place}" if str(place) != named else "")
     else:
         return place
     progress(f"{VARIABLE}: found {named}: {problem}; goes on without scratch")

@@ -120,12 +120,15 @@ def test_variables_in_it_are_put_in_by_the_job(
         ("scratch", "expected an absolute path"),
         ("/no/such/folder", "no such folder on"),
         ("/dev/null", "no such folder on"),
+        ("/no/such/$MADE_UP", "found /no/such/$MADE_UP: no such folder on"),
+        ("/no/such/$MADE_UP", ": /no/such/folder; goes on"),
         ("/proc", "/proc: "),  # where not even root can make a folder
     ],
 )
 def test_a_scratch_that_cannot_be_had_is_told_and_done_without(
     named: str, problem: str, tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("MADE_UP", "folder")
     monkeypatch.setenv(scratch.VARIABLE, named)
     is_read_where_it_lies(tmp_path, rows(tmp_path), said)
     assert said[0].startswith(f"{scratch.VARIABLE}: ")

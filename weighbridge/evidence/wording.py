@@ -80,8 +80,8 @@ def cluster_job(training: Training) -> str:
         f"asked for {job.limit_seconds / 60:.0f} min, took {training.wall_seconds / 60:.1f}"
         if job.limit_seconds
         else "",
-        f"{job.cpus} CPUs" if job.cpus else "",
-        f"{job.gpus} GPUs" if job.gpus else "",
+        f"{job.cpus} CPU{'s' * (job.cpus > 1)}" if job.cpus else "",
+        f"{job.gpus} GPU{'s' * (job.gpus > 1)}" if job.gpus else "",
         f"started {job.restarts + 1} times" if job.restarts else "",
     ]
     return "; ".join(filter(None, parts))
