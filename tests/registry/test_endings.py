@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from weighbridge.registry import attempts, endings, ledger
+from weighbridge.registry import attempts, endings, ledger, records
 from weighbridge.registry.endings import Cause
 
 TOLD = (
@@ -171,3 +171,14 @@ def test_a_job_that_failed_by_itself_was_not_ended_by_the_cluster(job: Slurm) ->
     job.answer("FAILED", "NonZeroExitCode", "1:0")
     job.log.write_text(HEAD + "srun: error: n2: task 0: Exited with exit code 1\n", encoding="utf-8")
     assert attempts.ended_by_cluster(job.root, 0) == ()
+
+
+def test_an_error_that_each_retry_meets_in_its_job_is_said_once(job: Slurm) -> None:
+    record = {
+        "kind": records.ATTEMPT, "status": records.FAILED, "stage": "train", "candidate": "a", "seed": 0,
+        "when": "2026-01-31T12:00:00Z",
+    }  # fmt: skip
+    for number in ("4", "5"):
+        ledger.append(job.root, record | {"cluster_job": number, "error": "no GPU here", "attempt": number})
+    ledger.append(job.root, record | {"error": "typed by hand", "attempt": "6"})
+    assert attempts.ended_by_cluster(job.root, 0) == ("train a, seed 0: no GPU here (2 attempts)",)

@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 import uuid
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
@@ -233,7 +234,10 @@ def _is_gone(
 
 
 def ended_by_cluster(root: Path, moment: int) -> tuple[str, ...]:
-    """Return a line for each attempt that the cluster ended since *moment*; what isn't on record yet is put there.
+    """Return a line for each attempt that ended badly within a cluster's job since *moment*.
+
+    What the cluster ended and isn't on record yet is put there. An error that each retry has met is one line: their
+    logs, on the terminal already, bury it.
 
     Args:
         root: the project's root.
@@ -248,8 +252,9 @@ def ended_by_cluster(root: Path, moment: int) -> tuple[str, ...]:
     for stage, by in endings.before_start(root, moment, known):
         said = {"kind": records.ATTEMPT, "status": records.KILLED, "stage": stage, "cluster_job": by.state.job}
         ledger.append(root, said | {"error": by.words, "cluster": by.facts(), "when": documents.utc_now()})
-    told = (record for record in _since(root, moment) if record.get("cluster"))
-    return tuple(f"{record['stage']}{_of_run(record)}: {record['error']}" for record in told)
+    bad = (record for record in _since(root, moment) if record.get("cluster_job") and record.get("error"))
+    told = Counter(f"{record['stage']}{_of_run(record)}: {record['error']}" for record in bad)
+    return tuple(f"{line} ({times} attempts)" if times > 1 else line for line, times in told.items())
 
 
 def _of_run(record: dict[str, Any]) -> str:
