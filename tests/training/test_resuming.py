@@ -1,5 +1,6 @@
 """A training that was killed, whenever and however often, ends in the bits of one that was not."""
 
+import hashlib
 import itertools
 import math
 import multiprocessing
@@ -297,6 +298,35 @@ def test_of_another_network_none_is_taken(two: list[Path]) -> None:
     checkpoints.resume(lambda tensors, facts: resuming.take(state, tensors, facts))
     assert checkpoints.resumed_from is None
     assert all(map(torch.equal, before, other.state_dict().values()))
+
+
+@pytest.mark.parametrize(
+    "lacking",
+    ["total", "order", "torch", "epoch", "batch", "seen", "curve", "best_loss", "schedule", "numpy", "python", "best"],
+)
+def test_what_lacks_something_is_passed_over_and_leaves_nothing(lacking: str, two: list[Path]) -> None:
+    """Of a format that somebody forgot to count up, say: its own digest is right."""
+    tensors, facts = checkpoints_.unpacked(two[0].read_bytes())
+    for path in two:
+        path.unlink()
+    best = [name for name in tensors if name.startswith("best.")]
+    tensors = {
+        name: value for name, value in tensors.items() if name not in {lacking, *(best[:1] * (lacking == "best"))}
+    }
+    content = checkpoints_.packed(tensors, {name: value for name, value in facts.items() if name != lacking})
+    two[0].with_name(f"{9:012d}-{hashlib.sha256(content).hexdigest()}.safetensors").write_bytes(content)
+    network = built()
+    optimiser = torch.optim.AdamW(network.parameters())
+    state = resuming.Progress(network, optimiser, torch.Generator())
+    before = resuming.give(state)
+    said: list[str] = []
+    checkpoints = Checkpoints(two[0].parent, progress=said.append)
+    checkpoints.resume(lambda tensors, facts: resuming.take(state, tensors, facts))
+    assert checkpoints.resumed_from is None
+    assert "is passed over" in said[0]
+    after = resuming.give(state)
+    assert checkpoints_.packed(*after) == checkpoints_.packed(*before)
+    assert optimiser.state_dict()["state"] == {}
 
 
 def test_a_file_holds_one_metadata_key_and_no_pickle(two: list[Path]) -> None:

@@ -111,17 +111,33 @@ def take(state: Progress, tensors: dict[str, torch.Tensor], facts: dict[str, Any
     """Put into *state*, a training at its very beginning, what :func:`give` returned; and into the generators.
 
     Raises:
-        ValueError: where it is of another network; nothing was changed then.
+        ValueError: where it is of another network, or lacks something; nothing was changed then.
     """
-    own = _values(state.network)
-    _check(own, _below(tensors, "network"))
+    own, values, best = _values(state.network), _below(tensors, "network"), _below(tensors, "best")
+    _check(own, values)
+    if best:
+        _check(state.network.state_dict(), best)
     parameters = [value for group in state.optimiser.param_groups for value in group["params"]]
     kept: dict[int, dict[str, torch.Tensor]] = {}
     for key, value in _below(tensors, "optimiser").items():
         index, _, name = key.partition(".")
         kept.setdefault(int(index), {})[name] = _like(parameters[int(index)], value)
+    missing = (_facts(state).keys() - facts.keys()) | ({"total", "order"} - tensors.keys())
+    remembered = state.schedule.state_dict().keys() if state.schedule else set()
+    missing |= {f"schedule.{name}" for name in remembered - (facts.get("schedule") or {}).keys()}
+    if missing:
+        raise ValueError(f"it lacks {', '.join(sorted(missing))}")
+    torch.Generator().set_state(tensors["order"])  # which says so where it is no state
+    check_generators(tensors, facts)
+    history = History(
+        curve=facts["curve"],
+        best_epoch=facts["best_epoch"],
+        best_loss=float(facts["best_loss"]),
+        best_weights={name: value.clone() for name, value in best.items()},
+    )
+    # From here on things change.
     with torch.no_grad():
-        for name, value in _below(tensors, "network").items():
+        for name, value in values.items():
             own[name].copy_(value)
     groups = state.optimiser.state_dict()["param_groups"]
     state.optimiser.load_state_dict({"state": kept, "param_groups": groups})
@@ -130,15 +146,23 @@ def take(state: Progress, tensors: dict[str, torch.Tensor], facts: dict[str, Any
         for group, rate in zip(state.optimiser.param_groups, state.schedule.get_last_lr(), strict=True):
             group["lr"] = rate
     state.epoch, state.batch, state.seen = facts["epoch"], facts["batch"], facts["seen"]
-    state.total, state.order = tensors["total"].clone(), tensors["order"].clone()
-    state.history = History(
-        curve=facts["curve"],
-        best_epoch=facts["best_epoch"],
-        best_loss=float(facts["best_loss"]),
-        best_weights={name: value.clone() for name, value in _below(tensors, "best").items()},
-    )
+    state.total, state.order, state.history = tensors["total"].clone(), tensors["order"].clone(), history
     state.shuffle.set_state(state.order)
     set_generators(tensors, facts)
+
+
+def check_generators(tensors: dict[str, torch.Tensor], facts: dict[str, Any]) -> None:
+    """Find out whether :func:`set_generators` would do; other generators are tried.
+
+    Raises:
+        ValueError: where something is missing. Each generator has errors of its own for what is no state.
+    """
+    missing = ({"torch"} - tensors.keys()) | ({"numpy", "python"} - facts.keys())
+    if missing:
+        raise ValueError(f"it lacks the random numbers' state of {', '.join(sorted(missing))}")
+    torch.Generator().set_state(tensors["torch"])
+    np.random.RandomState().set_state(_of_numpy(facts))
+    random.Random().setstate(_of_python(facts))  # noqa: S311 - no secret
 
 
 def set_generators(tensors: dict[str, torch.Tensor], facts: dict[str, Any]) -> None:
@@ -146,10 +170,18 @@ def set_generators(tensors: dict[str, torch.Tensor], facts: dict[str, Any]) -> N
     torch.set_rng_state(tensors["torch"])
     if "cuda" in tensors:
         torch.cuda.set_rng_state(tensors["cuda"])
+    np.random.set_state(_of_numpy(facts))  # noqa: NPY002 - as above
+    random.setstate(_of_python(facts))
+
+
+def _of_numpy(facts: dict[str, Any]) -> tuple[Any, ...]:
     name, keys, *rest = facts["numpy"]
-    np.random.set_state((name, np.array(keys, dtype=np.uint32), *rest))  # noqa: NPY002 - as above
+    return (name, np.array(keys, dtype=np.uint32), *rest)
+
+
+def _of_python(facts: dict[str, Any]) -> tuple[Any, ...]:
     version, numbers, following = facts["python"]
-    random.setstate((version, tuple(numbers), following))
+    return version, tuple(numbers), following
 
 
 def _below(tensors: dict[str, torch.Tensor], part: str) -> dict[str, torch.Tensor]:
