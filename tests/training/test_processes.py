@@ -15,6 +15,7 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
+from weighbridge import machine
 from weighbridge.errors import ModelError
 from weighbridge.settings import Fit
 from weighbridge.training import device, fitting, torch_fit
@@ -335,6 +336,32 @@ def test_a_checkpoint_of_other_processes_is_passed_over(tmp_path: Path) -> None:
     said, resumed = together(2, tmp_path / "two", attempt)[0]
     assert "is passed over: of 3 processes, expected 2" in said[0]
     assert resumed is None
+
+
+@pytest.mark.parametrize("moved", [0, 1], ids=["the_first", "the_second"])
+def test_whose_processor_rounds_otherwise_than_its_place_had_resumes_nothing(
+    moved: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever of them it is; and as long as each has what its place had, the kinds may be many."""
+    kinds = {0: ("avx2",), 1: ("avx2", "avx512f")}
+
+    def attempt(group: Group) -> tuple[list[str], str | None]:
+        monkeypatch.setattr(machine, "instruction_sets", lambda: kinds[group.rank])
+        said: list[str] = []
+        checkpoints = saved(tmp_path / "run", group, said)
+        train(Noisy, settings=Fit(epochs=1, batch_size=50), group=group, checkpoints=checkpoints)
+        return said, checkpoints.resumed_from
+
+    def attempts(name: str) -> tuple[list[str], str | None]:
+        found: tuple[list[str], str | None] = together(2, tmp_path / name, attempt)[0]
+        return found
+
+    assert "different instruction sets" in attempts("first")[0][0]
+    assert str(attempts("the same again")[1]).startswith("step ")
+    kinds[moved] = ("sse4_2",)
+    said, resumed = attempts("elsewhere")
+    assert resumed is None
+    assert len([line for line in said if "made on a processor with other instruction sets" in line]) == 2
 
 
 def test_the_device_of_a_network_is_that_of_its_weights() -> None:

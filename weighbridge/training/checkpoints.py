@@ -35,6 +35,8 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 SECONDS = "WEIGHBRIDGE_CHECKPOINT_SECONDS"
 """Environment variable: seconds between two saves, whatever these cost."""
 
+OTHER_KERNELS = "made on a processor with other instruction sets, whose arithmetic rounds otherwise"
+
 State = tuple[dict[str, Any], dict[str, Any]]
 """Tensors by name, and facts that JSON can hold."""
 
@@ -287,5 +289,5 @@ def _read(path: Path) -> State:
     if facts["format"] != _FORMAT:
         raise ValueError(f"of format {facts['format']}, expected {_FORMAT}")
     if facts["kernels"] != list(machine.instruction_sets()):
-        raise ValueError("made on a processor with other instruction sets, whose arithmetic rounds otherwise")
+        raise ValueError(OTHER_KERNELS)
     return tensors, facts

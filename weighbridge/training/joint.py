@@ -4,6 +4,7 @@ All save, and all stop, after the same step: each says before it whether it woul
 """
 
 import contextlib
+import json
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ import torch
 
 from weighbridge import machine
 from weighbridge.training import resuming
-from weighbridge.training.checkpoints import Checkpoints, State, packed, unpacked
+from weighbridge.training.checkpoints import OTHER_KERNELS, Checkpoints, State, packed, unpacked
 from weighbridge.training.processes import Group
 
 _Take = Callable[[dict[str, torch.Tensor], dict[str, Any]], None]
@@ -64,10 +65,21 @@ class JointCheckpoints(Checkpoints):
     def resume(self, take: _Take) -> None:
         """Hand the newest whole checkpoint to *take* in all processes; each gets its own random states back."""
         group, found = self._group, []
+        kernels = [json.loads(one) for one in group.gathered(json.dumps(machine.instruction_sets()).encode())]
+        if any(one != kernels[0] for one in kernels):
+            self._progress(
+                "the processes run on processors with different instruction sets: another spread over such machines "
+                "may give other bits; the record tells the hardware of the first process"
+            )
 
         def first(tensors: dict[str, torch.Tensor], facts: dict[str, Any]) -> None:
-            if len(facts.get("ranks", ())) != group.size:
-                raise ValueError(f"of {len(facts.get('ranks', ())) or 1} processes, expected {group.size}")
+            ranks = facts.get("ranks", ())
+            if len(ranks) != group.size:
+                raise ValueError(f"of {len(ranks) or 1} processes, expected {group.size}")
+            for rank, (then, now) in enumerate(zip(ranks, kernels, strict=True)):
+                if then.get("kernels") != now:
+                    raise ValueError(f"the state of process {rank} was {OTHER_KERNELS}")
+                resuming.check_generators(_own(tensors, rank), then)
             take(tensors, facts)
             found.append((tensors, facts))
 
@@ -79,9 +91,7 @@ class JointCheckpoints(Checkpoints):
         tensors, facts = unpacked(state)
         if group.rank:
             take(tensors, facts)
-        below = f"ranks.{group.rank}."
-        own = {name.removeprefix(below): value for name, value in tensors.items() if name.startswith(below)}
-        resuming.set_generators(own, facts["ranks"][group.rank])
+        resuming.set_generators(_own(tensors, group.rank), facts["ranks"][group.rank])
 
     def reached(self, steps: int, state: Callable[[], State]) -> None:
         """Save and stop as all have agreed; see :meth:`Checkpoints.reached`."""
@@ -90,6 +100,7 @@ class JointCheckpoints(Checkpoints):
             return
         group.decided = (False, False)
         random_states, numbers = resuming.generators()
+        numbers |= {"kernels": list(machine.instruction_sets())}
         own = packed(random_states, {"numbers": numbers, "cpu_seconds": self._watch.cpu_seconds()})
         drawn = [unpacked(one) for one in group.gathered(own)]
 
@@ -106,3 +117,8 @@ class JointCheckpoints(Checkpoints):
         if stop:
             group.told(b"")  # nobody ends before it is written
             raise Stopped
+
+
+def _own(tensors: dict[str, torch.Tensor], rank: int) -> dict[str, torch.Tensor]:
+    below = f"ranks.{rank}."
+    return {name.removeprefix(below): value for name, value in tensors.items() if name.startswith(below)}
