@@ -204,6 +204,24 @@ def test_they_learn_several_classes(tmp_path: Path) -> None:
     assert apart(learned(), many[0]) <= BOUND
 
 
+def test_each_moves_only_its_share_to_its_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def moved(group: Group) -> list[int]:
+        seen, to = [], torch_fit.Batch.to
+
+        def noting(batch: torch_fit.Batch, place: torch.device) -> torch_fit.Batch:
+            seen.append(len(batch.targets))
+            return to(batch, place)
+
+        network, objective = Plain(), Objective()
+        with monkeypatch.context() as patch:
+            patch.setattr(torch_fit.Batch, "to", noting)
+            for batch in rows(37, 0).in_turn(18):
+                group.gradients(network, list(network.parameters()), batch, objective)
+        return seen
+
+    assert together(2, tmp_path / "many", moved) == [[9, 9, 1], [9, 9, 1]]
+
+
 def test_a_loss_is_the_same_bits_however_many_measure_it(tmp_path: Path) -> None:
     """Rows are measured in chunks; each process takes some of them."""
     network, many = Plain(), rows(50_000, 0, weights=True)

@@ -77,7 +77,7 @@ class Group:
         """
         count = len(batch.targets)
         self._copies = self.size if count < self.size else 1
-        own = batch if self._copies > 1 else self._share(batch)
+        own = (batch if self._copies > 1 else self._share(batch)).to(learned[0].device)
         given = objective.loss(network(own.inputs), own.targets, own.weights, "sum") / (count * self._copies)
         given.backward()  # type: ignore[no-untyped-call]  # torch annotates it in part
         _check(learned)

@@ -71,7 +71,10 @@ class Group(Protocol):
     def gradients(
         self, network: nn.Module, learned: Sequence[nn.Parameter], batch: Batch, objective: Objective
     ) -> torch.Tensor:
-        """Give each of *learned* the gradient of the mean loss over *batch*, and return that loss."""
+        """Give each of *learned* the gradient of the mean loss over *batch*, and return that loss.
+
+        What this process needs of the batch it moves to where the network is.
+        """
 
     def summed(self, values: Sequence[float]) -> list[float]:
         """Return the sum over all processes of each of *values*."""
@@ -95,7 +98,7 @@ class Alone:
         self, network: nn.Module, learned: Sequence[nn.Parameter], batch: Batch, objective: Objective
     ) -> torch.Tensor:
         """See :meth:`Group.gradients`."""
-        del learned  # all that the loss depends on
+        batch = batch.to(learned[0].device)
         given = objective.loss(network(batch.inputs), batch.targets, batch.weights)
         given.backward()  # type: ignore[no-untyped-call]  # torch annotates it in part
         return given.detach()
@@ -266,14 +269,14 @@ def _epoch(  # noqa: PLR0913 - what a pass over the rows is made of
     state: Progress, train: Source, batch_size: int, objective: Objective, pause: Callable[[], None], *, group: Group
 ) -> float:
     """Take one step a batch, in a new order, from where *state* stands; return the mean loss a row, by weight."""
-    network, optimiser, place = state.network, state.optimiser, state.total.device
+    network, optimiser = state.network, state.optimiser
     learned = [value for part in optimiser.param_groups for value in part["params"]]
     network.train()
     for batch in itertools.islice(train.shuffled(state.shuffle, batch_size), state.batch, None):
         count = len(batch.targets)
         if not count == 1 < min(batch_size, len(train)):
             optimiser.zero_grad()
-            step_loss = group.gradients(network, learned, batch.to(place), objective)
+            step_loss = group.gradients(network, learned, batch, objective)
             optimiser.step()
             if state.schedule:
                 state.schedule.step()
