@@ -22,7 +22,13 @@ ASKED = {
     "judge": ("4000M", "00:30:00"),
     "draw": ("2000M", "00:30:00"),
 }
-RUNS = [(candidate, seed) for candidate in ("boosting", "logistic", "network") for seed in (0, 1)]
+RUNS = [("logistic", 0), ("network", 0)]
+BOOSTING = """\
+  boosting:
+    model: "sklearn.ensemble:HistGradientBoostingClassifier"
+    params: {max_iter: 10, min_samples_leaf: 20}
+    strings: "ordinal"
+"""
 # Takes more than it asks for at first, and less than it gets at the second attempt.
 HUNGRY = """\
 rule hungry:
@@ -70,8 +76,12 @@ class OnSlurm:
 
 @pytest.fixture(scope="module")
 def whole(made: Project, slurm: slurm_lab.Lab, tmp_path_factory: pytest.TempPathFactory) -> OnSlurm:
-    """The small project's first run."""
-    return OnSlurm(small_project.copy(made, tmp_path_factory.mktemp("whole")), slurm)
+    """The small project's first run; two of its trainings are enough, of each kind one."""
+    project = small_project.copy(made, tmp_path_factory.mktemp("whole"))
+    project.edit("config/config.yaml", BOOSTING, "")
+    project.edit("config/config.yaml", "seeds: [0, 1]", "seeds: [0]")
+    project.commit("Train less")
+    return OnSlurm(project, slurm)
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +103,7 @@ def test_the_whole_pipeline_comes_to_a_release(whole: OnSlurm) -> None:
 
 def test_heavy_rules_are_jobs_and_light_ones_are_not(whole: OnSlurm) -> None:
     rules = sorted(rule(job) for job in whole.jobs)
-    assert rules == sorted([*ASKED, *["train", "evaluate_run"] * 5])
+    assert rules == sorted([*ASKED, "train", "evaluate_run"])
     assert {job["JobState"] for job in whole.jobs} == {"COMPLETED"}
 
 
