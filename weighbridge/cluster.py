@@ -132,6 +132,17 @@ def answers() -> bool:
     return " UP" in _asked("scontrol", "ping")[1]
 
 
+def listed() -> frozenset[str] | None:
+    """Return the ids of this user's jobs that Slurm remembers, ended ones too; ``None`` where it doesn't answer."""
+    code, out, _ = _asked("squeue", "--noheader", "--states=all", f"--user={os.getuid()}", "--format=%A")
+    return frozenset(out.split()) if code == 0 else None
+
+
+def is_elsewhere(resources: Mapping[str, object]) -> bool:
+    """Return whether a job of Snakemake's is for another cluster than this machine's."""
+    return any(resources.get(name) for name in ("cluster", "clusters", "slurm_cluster"))
+
+
 def requeue() -> bool:
     """Ask Slurm to put the job of this process back into its queue; return whether it agreed.
 

@@ -3,6 +3,10 @@
 Snakemake's executor for Slurm asks ``squeue`` a few times and then forgets all jobs that it was asking about: the
 head waits for ever, for nothing. And what it submits meanwhile counts as failed. Here the first are kept, the second
 wait until Slurm answers.
+
+The executor also takes a job that Slurm doesn't list for one that Slurm will list. One that ended while nobody asked,
+longer ago than Slurm remembers, would be waited for in vain. So each minute those that the queue doesn't hold any more
+are asked for one by one.
 """
 
 import functools
@@ -15,7 +19,9 @@ from typing import Any
 from weighbridge import cluster
 
 _PAUSE_SECONDS = 5.0
+_LOOK_SECONDS = 60.0
 _TOLD = "_weighbridge_told"
+_LOOK = "_weighbridge_look"
 
 
 class _Silence:
@@ -63,9 +69,8 @@ def _keeping(check: Any, silence: _Silence) -> Any:
     async def checked(self: Any, active_jobs: list[Any]) -> AsyncIterator[Any]:
         told: set[int] = set()
         setattr(self, _TOLD, told)
-        async for job in check(self, active_jobs):
-            told.add(id(job))
-            yield job
+        active = [job async for job in check(self, active_jobs)]
+        told.update(map(id, active))
         unknown = [job for job in active_jobs if id(job) not in told]
         # As often as seconds-between-status-checks says: the executor's own pause grows to three minutes, in which a
         # job that has ended holds up all that depends on it.
@@ -74,11 +79,50 @@ def _keeping(check: Any, silence: _Silence) -> Any:
             silence.begins()
         elif active_jobs:
             silence.ends()
-        for job in unknown:
+            look = getattr(self, _LOOK, None) or _Look()
+            setattr(self, _LOOK, look)
+            active = look.still_active(self, active)
+        for job in (*active, *unknown):
             yield job
 
     setattr(checked, _TOLD, True)
     return checked
+
+
+class _Look:
+    """A look, each minute, for jobs that Slurm doesn't list any more."""
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+        self._missed: frozenset[str] = frozenset()
+
+    def still_active(self, executor: Any, active: list[Any]) -> list[Any]:
+        """Return the jobs that may go on; report how the others came out."""
+        if time.monotonic() < self._last + _LOOK_SECONDS:
+            return active
+        self._last = time.monotonic()
+        listed = cluster.listed() if active else None
+        if listed is None:
+            return active
+        questions = cluster.Questions()
+        missed, still = set(), []
+        for job in active:
+            own = str(getattr(job, "external_jobid", ""))
+            here = own not in listed and not cluster.is_elsewhere(getattr(getattr(job, "job", None), "resources", {}))
+            state = questions.state(own) if here else None
+            if state is None or state.phase is not cluster.Phase.ENDED:
+                still.append(job)
+            elif state.said == "COMPLETED":
+                executor.report_job_success(job)
+            elif state.said:
+                executor.report_job_error(job, msg=f"Slurm's job {own} failed: {state.said}. ")
+            elif own in self._missed:
+                executor.report_job_error(job, msg=f"Slurm has forgotten job {own}, and how it ended. ")
+            else:  # accounting may know it in a minute
+                missed.add(own)
+                still.append(job)
+        self._missed = frozenset(missed)
+        return still
 
 
 def _noting(report: Any) -> Any:

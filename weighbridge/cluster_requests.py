@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from weighbridge import cluster_limits
+from weighbridge import cluster, cluster_limits
 from weighbridge.cluster_limits import Limits, Objection, Request
 from weighbridge.errors import SettingsError
 
@@ -83,7 +83,7 @@ def request(job: Any, settings: Any) -> Request:
         gpus=gpus or (1 if resources.get("gpu_model") else 0),
         gpu_model=str(resources.get("gpu_model") or ""),
         qos=str(resources.get("qos") or getattr(settings, "qos", "") or ""),
-        elsewhere=any(resources.get(name) for name in ("cluster", "clusters", "slurm_cluster")),
+        elsewhere=cluster.is_elsewhere(resources),
     )
     return msgspec.structs.replace(found, options=_options(job, settings, found))
 
