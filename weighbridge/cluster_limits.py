@@ -111,8 +111,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """May lift the limits of a partition."""
     elsewhere: bool = False
     """Whether it is for another cluster than this machine's."""
-    options: tuple[str, ...] = ()
-    """For ``sbatch``, without what is to be run."""
+    options: tuple[str, ...] | None = ()
+    """For ``sbatch``, without what is to be run; ``None`` where they aren't known."""
 
 
 Level = Literal["never", "not now"]
@@ -320,7 +320,7 @@ def asked(request: Request) -> Objection | None:
     Raises:
         SetupError: where Slurm doesn't answer.
     """
-    done = _said("sbatch", "--test-only", *request.options, "--wrap", "true")
+    done = _said("sbatch", "--test-only", *(request.options or ()), "--wrap", "true")
     return None if done.returncode == 0 else refusal(done.stderr)
 
 

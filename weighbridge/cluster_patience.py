@@ -10,6 +10,7 @@ are asked for one by one.
 """
 
 import functools
+import inspect
 import sys
 import threading
 import time
@@ -53,13 +54,36 @@ def install(executor: Any, say: Callable[[str], None] | None = None) -> None:
         executor: the class of Snakemake's executor for Slurm.
         say: told where Slurm falls silent and where it answers again; standard error by default.
     """
+    say = say or _say
+    if not _is_known(executor):
+        say(
+            "snakemake-executor-plugin-slurm: another version than this pipeline knows; where Slurm falls silent, jobs "
+            "may be waited for in vain"
+        )
+        return
     if hasattr(executor.check_active_jobs, _TOLD):
         return
-    silence = _Silence(say or _say)
+    silence = _Silence(say)
     executor.check_active_jobs = _keeping(executor.check_active_jobs, silence)
     executor.run_job = _waiting(executor.run_job, silence)
     for name in ("report_job_success", "report_job_error"):
         setattr(executor, name, _noting(getattr(executor, name)))
+
+
+def _is_known(executor: Any) -> bool:
+    """Return whether an executor has the methods that are to be patient, and they take what is given to them."""
+    takes: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
+        "check_active_jobs": ((None, []), {}),
+        "run_job": ((None, None), {}),
+        "report_job_success": ((None, None), {}),
+        "report_job_error": ((None, None), {"msg": ""}),
+    }
+    try:
+        for name, (given, named) in takes.items():
+            inspect.signature(getattr(executor, name)).bind(*given, **named)
+    except (AttributeError, TypeError, ValueError):
+        return False
+    return inspect.isasyncgenfunction(inspect.unwrap(executor.check_active_jobs))
 
 
 def _keeping(check: Any, silence: _Silence) -> Any:

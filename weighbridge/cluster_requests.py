@@ -14,6 +14,10 @@ from weighbridge.errors import SettingsError
 
 _MOST_KINDS = 64
 _WHERE = "profiles/site/config.yaml (docs/cluster.md): what is for one rule under set-resources and the rule's name"
+_UNSHOWN = (
+    "  snakemake-executor-plugin-slurm: another version than this pipeline knows, so that its jobs can't be shown to "
+    "'sbatch --test-only' beforehand; what partitions and nodes have was compared"
+)
 _REFUSED = re.compile(r"SLURM sbatch failed\. The error message was '(.*?)'\.$", re.MULTILINE | re.DOTALL)
 
 
@@ -88,11 +92,11 @@ def request(job: Any, settings: Any) -> Request:
     return msgspec.structs.replace(found, options=_options(job, settings, found))
 
 
-def _options(job: Any, settings: Any, found: Request) -> tuple[str, ...]:
-    """Return the executor's own options, so that Slurm is shown what it will get."""
-    from snakemake_executor_plugin_slurm.submit_string import get_submit_command  # type: ignore[import-untyped]
-    from snakemake_executor_plugin_slurm.utils import set_gres_string  # type: ignore[import-untyped]
+def _options(job: Any, settings: Any, found: Request) -> tuple[str, ...] | None:
+    """Return the executor's own options, so that Slurm is shown what it will get.
 
+    They come from the executor's insides: ``None`` where another version of it has others.
+    """
     named: Mapping[str, str] = {
         "run_uuid": "weighbridge",
         "slurm_logfile": "/dev/null",
@@ -101,8 +105,14 @@ def _options(job: Any, settings: Any, found: Request) -> tuple[str, ...]:
         "partition": f"-p {shlex.quote(','.join(found.partitions))}" if found.partitions else "",
         "workdir": "",
     }
-    command = get_submit_command(job, named, settings=settings) + set_gres_string(job)
-    return tuple(shlex.split(command)[1:])
+    try:
+        from snakemake_executor_plugin_slurm.submit_string import get_submit_command  # type: ignore[import-untyped]
+        from snakemake_executor_plugin_slurm.utils import set_gres_string  # type: ignore[import-untyped]
+
+        command = get_submit_command(job, named, settings=settings) + set_gres_string(job)
+        return tuple(shlex.split(command)[1:])
+    except (ImportError, AttributeError, KeyError, TypeError):
+        return None
 
 
 def _memory(resources: Any) -> int | None:
@@ -136,6 +146,8 @@ def judged(limits: Limits, requests: Iterable[Request], at_a_time: int) -> tuple
             found.setdefault(objection, []).append(one)
     never = [_line(who, each) for each, who in found.items() if each.level == "never"]
     waits = [_line(who, each) for each, who in found.items() if each.level != "never"]
+    if any(one.options is None for one in all_of_them):
+        waits.append(_UNSHOWN)
     # Jobs of one rule are ready at once; whether others are too can't be told.
     at_once = min(max(Counter(one.rule for one in all_of_them).values(), default=0), at_a_time)
     most = cluster_limits.most_submitted() if limits.enforced else None
@@ -164,7 +176,7 @@ def refused(log: str) -> tuple[str, ...]:
 
 def _objections(limits: Limits, one: Request, *, ask: bool) -> tuple[Objection, ...]:
     found = cluster_limits.objections(limits, one)
-    if ask:
+    if ask and one.options is not None:
         said = cluster_limits.asked(one)
         found = tuple(each for each in found if said or not each.of_nodes) or ((said,) if said else ())
     if one.account and not limits.accounting:  # Slurm would take it, and the executor wouldn't

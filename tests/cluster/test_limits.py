@@ -2,6 +2,7 @@
 
 import getpass
 import re
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -293,6 +294,28 @@ def test_all_problems_are_told_at_once() -> None:
     assert last.startswith("Write it into profiles/site/config.yaml (docs/cluster.md)")
 
 
+@pytest.mark.parametrize(
+    "insides",
+    [{}, {"get_submit_command": str}, {"set_gres_string": str}],
+    ids=["gone", "other parameters", "another one"],
+)
+def test_a_plugin_with_other_insides_is_done_without(
+    insides: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "snakemake_executor_plugin_slurm.submit_string"
+    pytest.importorskip(name)
+    monkeypatch.setitem(sys.modules, name, SimpleNamespace(**insides))
+    monkeypatch.setattr(cluster_limits, "asked", lambda _: pytest.fail("asked"))
+    job = SimpleNamespace(resources={"mem_mb": 5000}, rule=SimpleNamespace(name="train"), threads=1)
+    found = cluster_requests.request(job, SimpleNamespace())
+    assert found.options is None
+    assert found.memory_mib == 5000
+    (line,) = cluster_requests.judged(limits(), [asks(options=None)], 100)
+    assert "can't be shown to 'sbatch --test-only'" in line
+    with pytest.raises(SettingsError, match="MiB of memory"):
+        cluster_requests.judged(limits(), [asks(options=None, memory_mib=5000)], 100)
+
+
 @pytest.mark.usefixtures("refusing")
 def test_a_last_attempt_that_fits_nowhere_is_told_beforehand() -> None:
     (line,) = cluster_requests.judged(limits(), [asks(later_mib=12000)], 100)
@@ -514,7 +537,7 @@ def test_a_job_is_shown_to_slurm_as_the_executor_would_submit_it(here: slurm_lab
         spread=False,
     )
     assert cluster_limits.asked(found) is None
-    assert {"--gpus=1", "--cpus-per-task=2", "--requeue", "--qos=any"} <= set(found.options)
+    assert {"--gpus=1", "--cpus-per-task=2", "--requeue", "--qos=any"} <= set(found.options or ())
     assert here.run("squeue", "--noheader") == ""
 
 

@@ -179,10 +179,30 @@ def test_slurm_is_asked_for_each_job_once_a_minute_at_most(executor: Executor, m
     assert look(executor, jobs) == look(executor, jobs) == jobs
 
 
-def test_the_plugin_has_what_patience_rests_on() -> None:
+def test_the_plugin_has_what_patience_rests_on(said: list[str]) -> None:
     plugin: Any = pytest.importorskip("snakemake_executor_plugin_slurm")
-    for name in ("check_active_jobs", "run_job", "report_job_success", "report_job_error"):
-        assert callable(getattr(plugin.Executor, name))
+    cluster_patience.install(type("Patient", (plugin.Executor,), {}), said.append)
+    assert said == []
+
+
+async def at_once(self: Executor, active_jobs: list[Job]) -> list[Job]:
+    """Not as the plugin's: return the jobs, one by one no more."""
+    assert self.wait
+    return active_jobs
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"check_active_jobs": None}, {"check_active_jobs": at_once}, {"run_job": lambda: None}, {"report_job_error": 1}],
+    ids=["gone", "no generator", "other parameters", "no method"],
+)
+def test_a_plugin_of_another_kind_is_left_as_it_is(other: dict[str, Any], said: list[str]) -> None:
+    unknown = type("Unknown", (Executor,), other)
+    before = dict(vars(unknown))
+    cluster_patience.install(unknown, said.append)
+    assert vars(unknown) == before
+    (line,) = said
+    assert line.startswith("snakemake-executor-plugin-slurm: another version than this pipeline knows")
 
 
 @contextlib.contextmanager
