@@ -51,7 +51,7 @@ def _roles(data: manifest.DataSection, seed: int) -> dict[str, Any]:
 
 def _settings(task: TrainTask, data: manifest.DataSection) -> dict[str, Any]:
     given = {key: value for key, value in plain(task).items() if key not in {"reuse", "memory_mb"}}
-    # How many processes there are changes the bits, not on which machines they run.
+    # How many processes there are changes the bits; with gloo not how they are spread over machines.
     fit = given["candidate"]["fit"]
     fit["processes"] = fit.pop("nodes") * fit.pop("processes_per_node")
     if memory.streams(data, task.candidate, task.memory_mb):

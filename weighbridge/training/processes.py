@@ -1,8 +1,9 @@
 """Processes that train one network together: each learns from its share of every batch, and all take the same step.
 
 A gradient is the sum of those of the shares, over as many rows as the whole batch has: that of one process with the
-whole batch, but for rounding. It is summed as one vector whose layout is fixed, so the bits depend on how many
-processes there are and on nothing else: not on which machines they run, nor on where a training was interrupted.
+whole batch, but for rounding. It is summed as one vector whose layout is fixed, so with gloo, on machines of one kind,
+the bits depend on how many processes there are and on nothing else: not on how they are spread over machines, nor on
+where a training was interrupted. NCCL chooses the order of a sum by how the GPUs are linked.
 """
 
 import contextlib
