@@ -29,10 +29,16 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("house")
 
 
+_SECONDS = 3  # of a slow test that doesn't say how long it takes
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take long, so that no worker is left with one when the others are done."""
-    slow = collections.Counter(item.path for item in items if item.get_closest_marker("slow"))
-    items.sort(key=lambda item: -slow[item.path])
+    seconds: collections.Counter[Path] = collections.Counter()
+    for item in items:
+        for marker in item.iter_markers("slow"):
+            seconds[item.path] += marker.kwargs.get("seconds", _SECONDS)
+    items.sort(key=lambda item: -seconds[item.path])
 
 
 def _once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], Project]) -> Project:

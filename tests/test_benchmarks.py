@@ -52,7 +52,7 @@ def test_each_is_on_the_page(name: str) -> None:
     assert f"`{name}`" in (FOLDER.parent / "docs" / "benchmarks.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=10)
 def test_growing_data_can_be_measured_at_a_small_size() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.growing", "--rows", "3000", "--format", "csv"],

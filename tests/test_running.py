@@ -1,5 +1,7 @@
 """One pipeline in a folder, one process in a stage; and after a kill, order."""
 
+import errno
+import fcntl
 import os
 import platform
 import re
@@ -195,3 +197,17 @@ def test_holding_takes_less_than_ten_milliseconds(root: Path, tmp_path_factory: 
     started = time.process_time()
     running.hold(tmp_path_factory.mktemp("another"))
     assert time.process_time() - started < 0.01
+
+
+def test_without_locks_a_folder_that_can_not_be_written_is_named_too(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder stands in the head's place, which fails as a full disk does."""
+
+    def flock(_descriptor: int, _kind: int) -> None:
+        raise OSError(errno.ENOLCK, "no locks available")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    (root / paths.HEAD / "full").mkdir(parents=True)
+    with pytest.raises(SetupError, match=r"weighbridge\.head.*can't be written"):
+        running.hold(root)

@@ -58,7 +58,7 @@ def rule(job: Mapping[str, str]) -> str:
     return job["Comment"].partition("_wildcards_")[0].removeprefix("rule_")
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=40)
 def test_the_page_is_typed_where_slurm_is_up(slurm: slurm_lab.Lab, fresh: Project) -> None:
     config = yaml.safe_load(fresh.read("config/config.yaml"))
     config["seeds"], config["candidates"] = [0], {"logistic": config["candidates"]["logistic"]}
@@ -82,7 +82,7 @@ def test_nothing_of_the_page_is_left_out() -> None:
     assert WHOLE in script()
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=40)
 def test_pieces_of_the_configuration_can_be_planned_with(fresh: Project) -> None:
     for block in blocks():
         if block.kind == "yaml":

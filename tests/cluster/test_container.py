@@ -23,7 +23,7 @@ from weighbridge import documents, paths
 from weighbridge.digest import folder_entries
 from weighbridge.manifest import RunRecord
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(seconds=50)
 
 RECIPE = Path("workflow/container/Containerfile")
 _BESIDE = (RECIPE, RECIPE.with_name("engine.pth"))

@@ -417,7 +417,7 @@ def here(slurm: slurm_lab.Lab, monkeypatch: pytest.MonkeyPatch) -> Iterator[slur
     slurm.run("scancel", "--user", getpass.getuser())
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=9)
 def test_slurm_itself_tells_what_it_has(here: slurm_lab.Lab) -> None:
     found = cluster_limits.read()
     assert {name: (one.default, one.minutes) for name, one in found.partitions.items()} == {
@@ -431,7 +431,7 @@ def test_slurm_itself_tells_what_it_has(here: slurm_lab.Lab) -> None:
     assert (found.accounting, found.enforced) == (False, False)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=9)
 def test_check_says_what_the_partitions_take(here: slurm_lab.Lab, tmp_path: Path) -> None:
     (found,) = check_cluster.cluster(tmp_path)
     lines = found.found.splitlines()
@@ -447,7 +447,7 @@ def test_check_is_silent_where_there_is_no_slurm() -> None:
     assert list(check_cluster.cluster(Path())) == []
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=9)
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
@@ -465,7 +465,7 @@ def test_slurm_itself_is_asked(here: slurm_lab.Lab, options: str, expected: str 
     assert here.run("squeue", "--noheader") == ""
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=9)
 def test_a_job_that_waits_for_ever_is_told(here: slurm_lab.Lab, tmp_path: Path) -> None:
     """Slurm takes it and says nothing; so somebody else has to."""
     lines: list[str] = []
@@ -479,7 +479,7 @@ def test_a_job_that_waits_for_ever_is_told(here: slurm_lab.Lab, tmp_path: Path) 
         end.set()
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=9)
 def test_a_run_that_could_never_end_is_refused_and_the_next_one_goes_on(here: slurm_lab.Lab, fresh: Project) -> None:
     command = ("snakemake", "--profile", "workflow/profiles/slurm", "--seconds-between-status-checks", "1")
     asked = ("--set-resources", "train:runtime=40", "preprocess:mem_mb=99999999", "judge:constraint=nosuch")
@@ -503,7 +503,7 @@ def test_a_run_that_could_never_end_is_refused_and_the_next_one_goes_on(here: sl
     assert done.code == 0, done.text
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=9)
 def test_a_controller_that_is_down_is_told(here: slurm_lab.Lab) -> None:
     here.stop_controller()
     try:
@@ -516,7 +516,7 @@ def test_a_controller_that_is_down_is_told(here: slurm_lab.Lab) -> None:
     assert wait_for(lambda: cluster_limits.asked(asks(options=("--mem", "500"))) is None)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=9)
 def test_a_job_is_shown_to_slurm_as_the_executor_would_submit_it(here: slurm_lab.Lab) -> None:
     resources = _Resources(mem_mb=500, runtime=10, slurm_partition="gpu", gpu=1, nodes=1, qos="any")
     job = SimpleNamespace(

@@ -16,7 +16,7 @@ from small_project import Project
 from weighbridge import documents, manifest, paths
 from weighbridge.registry import ledger, markers
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(seconds=40)
 SLURM = slurm_lab.Shape(nodes=1, cpus=1)  # a job runs, the others wait
 PATIENCE = 600.0
 HOLD = "results/hold"

@@ -11,7 +11,7 @@ from weighbridge import documents, plan
 from weighbridge.digest import sha256_file
 from weighbridge.manifest import RunRecord
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(seconds=30)
 
 RUN = "results/runs/network/0"
 

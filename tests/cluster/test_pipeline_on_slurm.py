@@ -9,7 +9,7 @@ import small_project
 import yaml
 from small_project import Done, Project
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(seconds=15)
 SLURM = slurm_lab.Shape(nodes=2, cpus=1)
 SLURM_PROFILE = ("snakemake", "--profile", "workflow/profiles/slurm")
 # What a job of each rule asks for: memory, and the longest time.

@@ -4,7 +4,7 @@ import pytest
 import slurm_lab
 from small_project import Project
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(seconds=30)
 SLURM = slurm_lab.Shape(nodes=1, accounting=True)
 SACCT = ("sacct", "--noheader", "--parsable2", "--allocations", "--format=Comment,Account,State,ReqMem,TimelimitRaw")
 

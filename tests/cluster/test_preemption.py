@@ -19,7 +19,7 @@ from weighbridge.digest import sha256_file
 from weighbridge.manifest import RunRecord
 from weighbridge.registry import ledger, markers
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(seconds=17)
 
 SLURM = slurm_lab.Shape(nodes=4)
 RUN = "results/runs/slow/0"

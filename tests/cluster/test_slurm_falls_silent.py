@@ -235,7 +235,7 @@ def head(slurm: slurm_lab.Lab, folder: Path, *options: str) -> Iterator[tuple[Un
         process.wait()
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=70)
 def test_a_head_waits_for_a_slurm_that_was_away(slurm: slurm_lab.Lab, tmp_path: Path) -> None:
     with head(slurm, tmp_path, "--retries", "0") as (until, log):
         slurm.stop_controller()
@@ -249,7 +249,7 @@ def test_a_head_waits_for_a_slurm_that_was_away(slurm: slurm_lab.Lab, tmp_path: 
     assert len(slurm.jobs()) == 1, "it wasn't sent again"
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=70)
 def test_a_job_that_slurm_has_forgotten_is_sent_again(slurm: slurm_lab.Lab, tmp_path: Path) -> None:
     with head(slurm, tmp_path, "--retries", "1") as (until, log):
         slurm.stop_controller()

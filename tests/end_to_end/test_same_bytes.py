@@ -15,7 +15,7 @@ from small_project import Project
 
 from weighbridge.digest import FileEntry, folder_entries
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(seconds=20)
 
 CONFIG = "config/config.yaml"
 ELSEWHERE = {

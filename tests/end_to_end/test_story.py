@@ -11,7 +11,7 @@ from weighbridge.manifest import GateResult, Verdict
 from weighbridge.verification.steps import PROVED, Step
 from weighbridge.views import verify
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(seconds=260)
 
 
 def verdict(project: Project) -> Verdict:

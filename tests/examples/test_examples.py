@@ -16,7 +16,7 @@ LINES = 60
 """Lines of a module that a user copies from, without its docstrings and blank lines."""
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=20)
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in APART])
 def test_an_example_comes_to_a_release_and_to_the_figures_in_its_page(name: str, new: Project) -> None:
     begin(new, name)

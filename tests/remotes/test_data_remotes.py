@@ -14,7 +14,7 @@ from small_project import Project
 from weighbridge.digest import folder_entries
 from weighbridge.registry import cache, content
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(seconds=15)
 
 FIRST = "small@v1.0.0"
 RAW = Path("data/raw.dvc")

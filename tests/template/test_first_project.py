@@ -65,7 +65,7 @@ def python_with_packages(folder: Path) -> Path:
     return path
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=110)
 def test_the_first_project_is_made_as_its_page_says(template: Project, tmp_path: Path) -> None:
     reader = Project(tmp_path / "desk")
     reader.root.mkdir()

@@ -44,7 +44,7 @@ def with_small_data(made: Project) -> Life:
     return Life(made.root)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=30)
 def test_a_project_lives_with_its_template(template: Project, tmp_path: Path) -> None:
     old = before(template, tmp_path)
     life = with_small_data(baking.bake(tmp_path / "here", str(old.root)))

@@ -17,7 +17,7 @@ from weighbridge.errors import ModelError
 from weighbridge.manifest import RunRecord
 from weighbridge.training import launch
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(seconds=15)
 
 RUN = "results/runs/many/0"
 PATIENCE_SECONDS = 120
