@@ -209,5 +209,5 @@ def test_without_locks_a_folder_that_can_not_be_written_is_named_too(
 
     monkeypatch.setattr(fcntl, "flock", flock)
     (root / paths.HEAD / "full").mkdir(parents=True)
-    with pytest.raises(SetupError, match=r"weighbridge\.head.*can't be written"):
+    with pytest.raises(SetupError, match=r"^\.snakemake/.*can't be written"):
         running.hold(root)

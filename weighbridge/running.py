@@ -96,12 +96,19 @@ def hold(root: Path) -> None:
             if problem.errno not in _NO_LOCKS_HERE:
                 raise _unwritable(root, problem) from None
             if not _stale_locks(root):  # else a snakemake runs here, and this one will be refused
-                heads.take_over(root)
+                _lead(root)
             return
     if not taken:
         raise SetupError(
             f"another snakemake runs in this folder ({holder or 'it has just started'}); wait for it, or end it there"
         )
+
+
+def _lead(root: Path) -> None:
+    try:
+        heads.take_over(root)
+    except OSError as problem:
+        raise _unwritable(root, problem) from None
 
 
 def _opened(path: Path) -> int:
