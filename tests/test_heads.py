@@ -7,14 +7,17 @@ import shutil
 import stat
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import msgspec
 import pytest
 
 from weighbridge import documents, heads, paths, running
 from weighbridge.errors import SetupError
-from weighbridge.registry import attempts, markers, processes
+from weighbridge.registry import attempts, ledger, markers, processes
 from weighbridge.registry.markers import Marker
 
 SCONTROL = """#!{python}
@@ -64,6 +67,11 @@ def left_elsewhere(root: Path, job: str | None) -> Path:
     return path
 
 
+def instead_of_sleeping(monkeypatch: pytest.MonkeyPatch, does: Callable[[float], None]) -> None:
+    """Let a stage that waits do this between two looks; others, such as subprocess, sleep as ever."""
+    monkeypatch.setattr(running, "time", SimpleNamespace(**vars(time) | {"sleep": does}))
+
+
 def test_who_was_sent_by_the_last_head_may_work_and_by_an_earlier_one_may_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -101,6 +109,64 @@ def test_what_a_lost_head_has_sent_is_told_by_how_it_stands(tmp_path: Path, monk
     sent(tmp_path, "7", "8", "9", "9", None)
     assert heads.left(tmp_path) == heads.Left(running=("7",), waiting=("8",))
     running.hold(tmp_path)
+
+
+def test_a_stage_waits_for_the_job_of_another_node_whose_lock_is_not_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As long as the scheduler says that it runs, and where it says nothing for a while."""
+    turns = [{"_7": "COMPLETING"}, {}, {"_7": "COMPLETED"}]
+
+    def note(when: str) -> None:
+        ledger.append(tmp_path, {"kind": "attempt", "status": "failed", "stage": "train", "error": "", "when": when})
+
+    def sleep(_seconds: float) -> None:
+        note(f"2026-01-31T12:0{len(turns)}:00Z")
+        say(tmp_path, monkeypatch, **turns.pop(0))
+
+    say(tmp_path, monkeypatch, _7="RUNNING")
+    left_elsewhere(tmp_path, "7")
+    note("2027-01-31T12:00:00Z")  # by a clock that is wrong
+    instead_of_sleeping(monkeypatch, sleep)
+    with running.alone(tmp_path, "train-a-0") as turn:
+        assert turns == []
+        assert turn.wanted
+        assert len(turn.known or ()) == 1, "what the other one has put on record since isn't among them"
+    assert capsys.readouterr().err.count("train-a-0 runs already (job 7); this one waits for it") == 1
+
+
+def test_a_stage_that_is_superseded_while_it_waits_does_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    say(tmp_path, monkeypatch, _7="RUNNING")
+    left_elsewhere(tmp_path, "7")
+    heads.take_over(tmp_path)
+    instead_of_sleeping(monkeypatch, lambda _seconds: documents.write(tmp_path / paths.HEAD, "another"))
+    with running.alone(tmp_path, "train-a-0") as turn:
+        assert not turn.wanted
+
+
+@pytest.mark.parametrize(
+    ("stage", "state"),
+    [("train-a-1", "RUNNING"), ("train-a-0", "PENDING"), ("train-a-0", "TIMEOUT"), ("train-a-0", "")],
+    ids=["another_run", "waits_itself", "has_ended", "unknown"],
+)
+def test_a_stage_waits_for_nobody_else(stage: str, state: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    say(tmp_path, monkeypatch, **({"_7": state} if state else {}))
+    left_elsewhere(tmp_path, "7")
+    with running.alone(tmp_path, stage) as turn:
+        assert turn == running.Turn(wanted=True)
+
+
+def test_of_two_that_see_each_other_the_one_that_began_first_goes_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    say(tmp_path, monkeypatch, _7="RUNNING")
+    path = left_elsewhere(tmp_path, "7")
+    other = msgspec.json.decode(path.read_bytes(), type=Marker)
+    documents.write(path, msgspec.json.encode(msgspec.structs.replace(other, when="9999-01-31T12:00:00Z")))
+    with attempts.recorded(tmp_path, "train", "a", 0), running.alone(tmp_path, "train-a-0") as turn:
+        assert turn == running.Turn(wanted=True)
 
 
 def test_a_job_that_was_put_back_into_the_queue_is_found_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

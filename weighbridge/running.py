@@ -17,11 +17,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from weighbridge import documents, heads, paths
-from weighbridge.errors import SetupError
+from weighbridge import heads, paths
+from weighbridge.errors import RecordError, SetupError
 
 _PATIENCE_SECONDS = 0.5
 _PAUSE_SECONDS = 0.05
+_ASKING_SECONDS = 5.0
 _NO_LOCKS_HERE = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
 _SNAKEMAKE_LOCK = re.compile(r"\d+\.(input|output)\.lock")
 _JOB = re.compile(r", job (\S+)$")
@@ -239,31 +240,34 @@ class Turn(NamedTuple):
 
     Attributes:
         wanted: whether it is still to be run: not where the snakemake that sent it was followed by another one.
-        waited_since: since when it waited for another process; ``None`` where it didn't.
+        known: digests of the records that were there when it began to wait for another process; ``None`` where it
+            didn't, or where they can't be read.
     """
 
     wanted: bool
-    waited_since: str | None = None
+    known: frozenset[str] | None = None
 
 
 @contextlib.contextmanager
 def alone(root: Path, stage: str) -> Iterator[Turn]:
     """Be the only process that runs *stage* in this folder: wait for one that a killed Snakemake has left running.
 
-    Both would write the same files; they do so one after the other.
+    Both would write the same files; they do so one after the other. One on another node, whose lock may not be seen
+    here, is known by its marker, and as long as the scheduler says that its job runs.
 
     Args:
         root: the project's root.
         stage: the stage's name, with candidate and seed where it has such.
     """
-    waited_since = None
+    # Before the lock, which nobody then holds who waits: each waits for those that began earlier, and none for ever.
+    known = _wait_for_nodes(root, stage)
     with contextlib.ExitStack() as stack:
         descriptor = _opened(root / paths.STAGE_LOCKS / stage)
         stack.callback(os.close, descriptor)
         try:
             if not _taken(descriptor, fcntl.LOCK_EX, 0):
                 holder = os.pread(descriptor, 200, 0).decode(errors="replace").strip()
-                waited_since = documents.utc_now()
+                known = _records(root) if known is None else known
                 _say(f"{stage} runs already ({holder}); this one waits for it")
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
             _write_holder(descriptor)
@@ -274,4 +278,48 @@ def alone(root: Path, stage: str) -> Iterator[Turn]:
         if not wanted:
             # A failure would make Snakemake remove what the other one has made.
             _say(f"{stage} is left to the snakemake that has started here since; nothing is done")
-        yield Turn(wanted, waited_since)
+        yield Turn(wanted, known)
+
+
+def _wait_for_nodes(root: Path, stage: str) -> frozenset[str] | None:
+    """Wait for those that began *stage* earlier on other nodes; return :attr:`Turn.known`."""
+    known, seen = None, frozenset[str]()
+    while not heads.is_superseded(root):
+        jobs = _at_work_elsewhere(root, stage, seen)
+        if not jobs:
+            break
+        if not seen:
+            known = _records(root)
+            _say(f"{stage} runs already (job {', '.join(sorted(jobs))}); this one waits for it")
+        seen = jobs
+        time.sleep(_ASKING_SECONDS)
+    return known
+
+
+def _at_work_elsewhere(root: Path, stage: str, seen: frozenset[str]) -> frozenset[str]:
+    """Return the jobs that the scheduler says run, and those *seen* to do so of which it says nothing now."""
+    from weighbridge import cluster
+    from weighbridge.registry import markers, processes
+
+    found, own, questions = set(), cluster.job_id(), cluster.Questions()
+    for marker in markers.running(root):
+        if marker.process == processes.own():
+            break
+        job = marker.cluster_job
+        name = "-".join(str(part) for part in marker.job if part is not None)
+        if name != stage or job in {None, own} or processes.is_alive(marker.process) is not None:
+            continue
+        phase = questions.state(job).phase
+        if phase is cluster.Phase.RUNNING or (phase is cluster.Phase.UNKNOWN and job in seen):
+            found.add(job)
+    return frozenset(found)
+
+
+def _records(root: Path) -> frozenset[str] | None:
+    """Return the digests of all records that are there; ``None`` where they can't be read, for the stage to say so."""
+    from weighbridge.registry import ledger
+
+    try:
+        return frozenset(row.digest for row in ledger.rows(root))
+    except (OSError, RecordError):
+        return None

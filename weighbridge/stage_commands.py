@@ -154,7 +154,7 @@ def train(root: Path, settings: str, candidate: str, seed: int) -> None:
     from weighbridge.stages import reuse as stage
 
     turn: running.Turn = click.get_current_context().obj
-    stage.run(root, candidate, seed, task, _code(root, "train", task.candidate.model), since=turn.waited_since)
+    stage.run(root, candidate, seed, task, _code(root, "train", task.candidate.model), known=turn.known)
 
 
 @_stage

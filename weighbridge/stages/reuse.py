@@ -25,7 +25,7 @@ _RECORD = "run.yaml"
 
 
 def run(  # noqa: PLR0913 - what a run is made of
-    root: Path, candidate: str, seed: int, task: TrainTask, code: str, *, since: str | None = None
+    root: Path, candidate: str, seed: int, task: TrainTask, code: str, *, known: frozenset[str] | None = None
 ) -> manifest.RunRecord:
     """Restore the run, or train it; its files appear whole, ``run.yaml`` last, and the ledger knows of it before.
 
@@ -35,8 +35,8 @@ def run(  # noqa: PLR0913 - what a run is made of
         seed: the run's seed.
         task: what the stage is told.
         code: digest of the source files.
-        since: when this process began to wait for another one that did the same; what was trained since then is
-            restored even where ``reuse`` is false.
+        known: digests of the records that were there when this process began to wait for another one that did the same;
+            what is on record since then is restored even where ``reuse`` is false.
 
     Raises:
         WeighbridgeError: as :func:`weighbridge.stages.train.run`; a run that can't be restored is no error.
@@ -49,9 +49,9 @@ def run(  # noqa: PLR0913 - what a run is made of
     about = {"kind": records.RUN, "run": identity, "candidate": candidate, "seed": seed}
     with _draft(folder) as draft:
         damaged = False
-        if task.reuse or since:
-            newer = "" if task.reuse else since or ""
-            record, damaged = _restored(root, identity, given, draft / "restored", newer)
+        if task.reuse or known is not None:
+            old = None if task.reuse else known
+            record, damaged = _restored(root, identity, given, draft / "restored", old)
             if record:
                 _put_on_record(root, about | {"status": records.RESTORED, "from": record.training.restored_from})
                 _place(root, draft / "restored", folder, record)
@@ -108,18 +108,18 @@ def _say(text: str) -> None:
 
 
 def _restored(
-    root: Path, identity: str, given: dict[str, Any], folder: Path, newer: str
+    root: Path, identity: str, given: dict[str, Any], folder: Path, old: frozenset[str] | None
 ) -> tuple[manifest.RunRecord | None, bool]:
     """Bring the run's files into *folder*; return its record, if it could be, and whether damage was met.
 
-    Records before *newer* don't count.
-
-    What releases of others have on record is taken in where this clone's own ledger doesn't know the run.
+    What releases of others have on record is taken in where this clone's own ledger doesn't know the run; not where
+    *old* names records, which don't count.
     """
     found = runs.find(root, identity, given)
-    if not found and adoption.attempt(root, _say):
+    if old is not None:
+        found = tuple(kept for kept in found if kept.record not in old)
+    elif not found and adoption.attempt(root, _say):
         found = runs.find(root, identity, given)
-    found = tuple(kept for kept in found if kept.when >= newer)
     damaged = False
     for kept in found:
         shutil.rmtree(folder, ignore_errors=True)
