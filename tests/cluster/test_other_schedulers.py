@@ -159,7 +159,8 @@ def stand_in(folder: Path, name: str, text: str) -> None:
     (folder / name).chmod(0o755)
 
 
-def test_pbs_is_told_all_that_a_job_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def pbs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """PBS can't be installed from Debian: its commands only write down what they are given."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
@@ -168,6 +169,20 @@ def test_pbs_is_told_all_that_a_job_needs(tmp_path: Path, monkeypatch: pytest.Mo
     stand_in(tmp_path, "qselect", "cat queue")
     (tmp_path / "queue").write_text("12.server\n")
     (tmp_path / "job.sh").write_text(SCRIPT)
+
+
+@pytest.mark.usefixtures("pbs")
+def test_an_id_that_comes_again_is_another_job(tmp_path: Path) -> None:
+    """PBS counts anew where its server was installed anew; the last job of that number was given up long ago."""
+    (tmp_path / scheduler.RECORDS).mkdir(parents=True)
+    (tmp_path / scheduler.RECORDS / "12.server.gone").write_text("0")
+    job = scheduler.submit([str(tmp_path / "job.sh")])
+    (tmp_path / "queue").write_text("")  # not yet there, or not any more
+    assert scheduler.status(job) == "running"
+
+
+@pytest.mark.usefixtures("pbs")
+def test_pbs_is_told_all_that_a_job_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert scheduler.submit(["-q", "short", str(tmp_path / "job.sh")]) == "12.server"
     told = (tmp_path / "told").read_text().splitlines()
     assert told[told.index("-l") :][:4] == ["-l", "select=1:ncpus=4:mem=4000mb:ngpus=2", "-l", "walltime=01:30:00"]

@@ -155,6 +155,7 @@ def submit(arguments: Sequence[str]) -> str:
     if not words:
         raise SchedulerError(f"{here.name}: qsub named no job; expected its id")
     job_id = words[0].partition(".")[0] if here.name == "Grid Engine" else words[0]
+    (records / f"{job_id}.gone").unlink(missing_ok=True)  # of a job that had this id before: ids come again
     (records / f"{job_id}.token").write_text(token, encoding="utf-8")
     return job_id
 
