@@ -5,6 +5,7 @@ attempt. Its own log, in ``.snakemake/log/``, keeps all that.
 """
 
 import logging
+import os
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ class Brief(logging.Formatter):
         self._apart = apart
         self._inner = inner
         self._started = started
-        self._shown: dict[Any, list[str]] = {}
+        self._shown: dict[Any, tuple[Path, int, list[str]]] = {}
 
     def format(self, record: logging.LogRecord) -> str:
         """Return what the terminal shows."""
@@ -37,28 +38,32 @@ class Brief(logging.Formatter):
         logs = [Path(str(log)) for log in getattr(record, "log", None) or ()]
         if any(log in self._apart for log in logs):
             return
+        job = getattr(record, "jobid", None)
+        before, since, said = self._shown.get(job, (None, 0, []))
         # The cluster's own log, last, repeats the stage's; it counts where the job ended before its stage began.
         for log in sorted(logs, key=lambda path: _OF_SNAKEMAKE in path.parts):
-            lines = self._lines(log)
-            if lines:
-                job = getattr(record, "jobid", None)
-                again = self._shown.get(job) == lines
-                self._shown[job] = lines
-                yield f"    {log} ends as before" if again else f"    {log} ends:"
-                yield from () if again else (f"        {line}" for line in lines)
-                return
+            written, lines = _end(log)
+            # What an earlier run or attempt wrote tells nothing of this failure.
+            if not lines or written < self._started or (log == before and written <= since):
+                continue
+            self._shown[job] = (log, written, lines)
+            again = (log, lines) == (before, said)
+            yield f"    {log} ends as before" if again else f"    {log} ends:"
+            yield from () if again else (f"        {line}" for line in lines)
+            return
 
-    def _lines(self, log: Path) -> list[str]:
-        """Return the end of a log that this run has written; an earlier one's tells nothing of this failure."""
-        try:
-            if log.stat().st_mtime_ns < self._started:
-                return []
-            with log.open("rb") as stream:
-                stream.seek(max(0, log.stat().st_size - _TAIL_BYTES))
-                text = stream.read(_TAIL_BYTES).decode(errors="replace")
-        except OSError:
-            return []
-        return [line.rstrip()[:_LINE_LENGTH] for line in text.splitlines() if line.strip()][-_LINES:]
+
+def _end(log: Path) -> tuple[int, list[str]]:
+    """Return when a log was written, and its last lines; none where it can't be read."""
+    try:
+        with log.open("rb") as stream:
+            status = os.fstat(stream.fileno())
+            stream.seek(max(0, status.st_size - _TAIL_BYTES))
+            text = stream.read(_TAIL_BYTES).decode(errors="replace")
+    except OSError:
+        return 0, []
+    lines = [line.rstrip()[:_LINE_LENGTH] for line in text.splitlines() if line.strip()]
+    return status.st_mtime_ns, lines[-_LINES:]
 
 
 def shorten(handlers: Iterable[logging.Handler], started: int, apart: Collection[Path] = ()) -> None:

@@ -1,6 +1,7 @@
 """Of a job that failed on a cluster the terminal shows the end of its log, once, and nothing of an earlier run."""
 
 import logging
+import os
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,8 @@ def test_only_the_end_of_the_stages_own_log_is_shown(terminal: logging.Handler, 
 def test_the_same_end_is_shown_once_for_a_job(terminal: logging.Handler, tmp_path: Path) -> None:
     stage = written(tmp_path / "logs/network-0.log", "no GPU here\n")
     assert "no GPU here" in terminal.format(failure(stage))
+    moment = stage.stat().st_mtime_ns + 1_000_000_000
+    os.utime(stage, ns=(moment, moment))
     again = terminal.format(failure(stage))
     assert "no GPU here" not in again
     assert "ends as before" in again
@@ -60,8 +63,23 @@ def test_an_earlier_runs_log_gives_way_to_the_clusters(tmp_path: Path) -> None:
     handler.name = "DefaultStreamHandler"
     handler.setFormatter(DefaultFormatter(show_failed_logs=True))
     failed_logs.shorten([handler], stage.stat().st_mtime_ns + 1)
-    cluster = tmp_path / ".snakemake/slurm_logs/7.log"
-    assert "of yesterday" not in handler.format(failure(stage, cluster))
+    cluster = written(tmp_path / ".snakemake/slurm_logs/7.log", "slurmstepd: error: killed\n")
+    moment = stage.stat().st_mtime_ns + 2
+    os.utime(cluster, ns=(moment, moment))
+    text = handler.format(failure(stage, cluster))
+    assert "of yesterday" not in text
+    assert "        slurmstepd: error: killed" in text
+
+
+def test_an_attempt_killed_before_its_stage_shows_no_log_of_the_one_before(
+    terminal: logging.Handler, tmp_path: Path
+) -> None:
+    stage = written(tmp_path / "logs/network-0.log", "epoch 8\n")
+    cluster = written(tmp_path / ".snakemake/slurm_logs/8.log", "slurmstepd: error: killed\n")
+    assert "epoch 8" in terminal.format(failure(stage))
+    text = terminal.format(failure(stage, cluster))
+    assert "epoch 8" not in text
+    assert text.splitlines()[-2:] == [f"    {cluster} ends:", "        slurmstepd: error: killed"]
 
 
 @pytest.mark.parametrize("name", ["DefaultStreamHandler", "DefaultLogFileHandler"])
