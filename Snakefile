@@ -46,17 +46,12 @@ for file in custom_rules:
 
 
 onstart:
-    refuse_arrays()
-    if workflow.executor_plugin.name == "slurm":
-        submit(workflow)
+    _pipeline.begin()
 
 
 onsuccess:
-    show(paths.SUMMARY)
-    tell_endings()
+    _pipeline.succeed()
 
 
 onerror:
-    tell_refusals(log)
-    show(paths.RELEASE_LOG)
-    tell_endings()
+    _pipeline.fail(log)

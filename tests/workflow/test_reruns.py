@@ -265,6 +265,32 @@ def test_a_rule_of_ones_own_reads_what_the_pipeline_wrote(finished: Project) -> 
     assert finished.planned() == only("logistic"), "what the file imports is in no rule's way"
 
 
+OWN_NAMES = """
+root = "x"
+project = 1
+paths = started = attempts = pipeline = Pipeline = None
+
+
+def fit_of():
+    raise AssertionError
+
+
+settings = code = memory = threads = nodes = node_memory = node_threads = gpus = runs = fit_of
+"""
+
+
+def test_a_file_of_rules_may_give_names_another_meaning(finished: Project) -> None:
+    add_rule(finished)
+    finished.append("project/rules/notify.smk", OWN_NAMES)
+    before = finished.planned()
+    assert before == NOTHING
+    finished.edit(CONFIG, "C: 1.0", "C: 2.0")
+    assert finished.planned() == only("logistic")
+    told = finished.snakemake("evaluate", "notify")
+    assert "can't be told" not in told
+    assert finished.read("results/notified.yaml") == finished.read("models/metrics.yaml")
+
+
 def test_a_file_of_rules_that_is_not_there_is_named(finished: Project) -> None:
     finished.append(CONFIG, 'custom_rules: ["project/rules/notify.smk"]\n')
     assert "custom_rules: found 'project/rules/notify.smk', and no such file" in finished.refused("--dry-run")

@@ -9,17 +9,9 @@ sys.path.insert(0, str(engine))
 
 from snakemake.exceptions import WorkflowError
 
-from weighbridge import (
-    cluster_patience,
-    cluster_requests,
-    cluster_waiting,
-    clock,
-    heads,
-    paths,
-    plan,
-    running,
-)
+from weighbridge import clock, heads, paths, plan, running
 from weighbridge.errors import SettingsError, WeighbridgeError
+from weighbridge.pipeline import Pipeline
 from weighbridge.registry import attempts
 from weighbridge.root import lock_input, require_working
 
@@ -55,65 +47,57 @@ wildcard_constraints:
     seed="[0-9]{1,10}",
 
 
-def settings(stage):
+_pipeline = Pipeline(workflow, root, started)
+
+
+# What these functions use is bound where they are defined: in a file of rules of the project's own, which comes later
+# and shares all names, "project" or "root" may mean something else.
+
+
+def settings(stage, project=project):
     """A file with what the stage may see of the configuration; other settings, another file."""
     return lambda wildcards: project.settings_file(
         stage, wildcards.get("candidate", "")
     )
 
 
-def code(stage):
+def code(stage, project=project):
     """The source files whose change runs the stage again."""
     return lambda wildcards: project.source_files(stage, wildcards.get("candidate", ""))
 
 
-slurm_requests = cluster_requests.Requests()
-
-
-def submit(workflow):
-    """Send Slurm no job that it could never start; from then on, say why one waits, and wait for Slurm itself."""
-    from snakemake_executor_plugin_slurm import Executor
-
-    cluster_patience.install(Executor)
-    try:
-        for line in slurm_requests.require(workflow):
-            print(line, file=sys.stderr)
-    except WeighbridgeError as error:
-        raise WorkflowError(str(error)) from None
-    status = workflow.remote_execution_settings.seconds_between_status_checks
-    cluster_waiting.watch(root, pause_seconds=12 * status)
-
-
-def tell_refusals(logs):
-    """Say which jobs Slurm refused, in fewer words than the executor does."""
-    for log in filter(Path.is_file, map(Path, logs)):
-        said = log.read_text(encoding="utf-8", errors="replace")
-        for line in cluster_requests.refused(said):
-            print(line, file=sys.stderr)
-
-
-def memory(mib):
+def memory(mib, pipeline=_pipeline):
     """Memory of a job in MiB; each retry asks for as much again, as far as a node has it."""
-    return lambda wildcards, attempt: slurm_requests.memory(mib, attempt)
+    return lambda wildcards, attempt: pipeline.memory(mib, attempt)
 
 
-def fit_of(wildcards):
+def fit_of(wildcards, project=project):
     """How the candidate is trained."""
     return project.config.candidates[wildcards.candidate].fit
 
 
-def threads(wildcards):
+def threads(wildcards, project=project, fit_of=fit_of):
     """Threads of all processes of a training; on one machine they share it."""
     return project.config.threads * fit_of(wildcards).processes
 
 
-def node_memory(wildcards, attempt):
+def nodes(wildcards, fit_of=fit_of):
+    """Machines of a training."""
+    return fit_of(wildcards).nodes
+
+
+def node_threads(wildcards, project=project, fit_of=fit_of):
+    """Threads of a training's processes on each node."""
+    return project.config.threads * fit_of(wildcards).processes_per_node
+
+
+def node_memory(wildcards, attempt, project=project, fit_of=fit_of, pipeline=_pipeline):
     """Memory that a training needs on each node, in MiB: each process has its own."""
     first = project.config.memory_mb * fit_of(wildcards).processes_per_node
-    return slurm_requests.memory(first, attempt)
+    return pipeline.memory(first, attempt)
 
 
-def gpus(wildcards):
+def gpus(wildcards, fit_of=fit_of):
     """GPUs of a training, one for each process."""
     fit = fit_of(wildcards)
     return fit.processes if fit.device == "cuda" else 0
@@ -141,27 +125,3 @@ def runs(name):
         for candidate in project.config.candidates
         for seed in project.config.seeds
     ]
-
-
-def refuse_arrays():
-    """Refuse arrays of Slurm jobs: where one of them fails, the plugin removes what others of it have made."""
-    if getattr(workflow.executor_settings, "array_jobs", None):
-        raise WorkflowError(
-            "slurm-array-jobs: found it set, on the command line or in a profile; expected no arrays, in which a job "
-            "that fails takes the files of others with it. Remove it, and run the same command again"
-        )
-
-
-def show(path):
-    """Print what this run has written there, as the last thing on the terminal."""
-    if path.is_file() and path.stat().st_mtime_ns >= started:
-        print(path.read_text(encoding="utf-8"), file=sys.stderr)
-
-
-def tell_endings():
-    """Say how the cluster ended jobs of this run, and of a killed one before it: what to raise, where it was a limit."""
-    try:
-        for line in attempts.ended_by_cluster(root, started):
-            print(line, file=sys.stderr)
-    except (OSError, WeighbridgeError) as problem:
-        print(f"how jobs ended can't be told: {problem}", file=sys.stderr)

@@ -47,10 +47,9 @@ if on_nodes:
             runtime=240,
             gpu=gpus,
             slurm_extra=time_to_save,
-            nodes=lambda wildcards: fit_of(wildcards).nodes,
-            tasks=lambda wildcards: fit_of(wildcards).nodes,
-            cpus_per_task=lambda wildcards: project.config.threads
-            * fit_of(wildcards).processes_per_node,
+            nodes=nodes,
+            tasks=nodes,
+            cpus_per_task=node_threads,
             mpi="srun",
 
 
