@@ -85,7 +85,7 @@ def test_a_kill_for_memory(here: Path, slurm: slurm_lab.Lab, submit: Submit) -> 
     assert line == f"train network, seed 0: {record['error']}"
     assert f"Slurm job {job} on n" in line
     assert "was killed for memory: asked for 200 MiB, had " in line
-    assert line.endswith("raise memory_mb in config/config.yaml")
+    assert "raise memory_mb in config/config.yaml, such as " in line
     assert record["cluster"]["used_memory_mib"] > 200
     assert markers.running(here) == ()
 

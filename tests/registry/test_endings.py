@@ -72,10 +72,10 @@ def test_a_kill_for_memory_says_what_it_had_and_what_to_raise(job: Slurm) -> Non
     job.log.write_text(HEAD + KILLED_BY_ACCOUNTING, encoding="utf-8")
     assert words(job.of()) == (
         "Slurm job 3 on n2 was killed for memory: asked for 500 MiB, had 590 MiB at the last look; "
-        "raise memory_mb in config/config.yaml"
+        "raise memory_mb in config/config.yaml, such as 800 for a training of one process"
     )
     assert words(job.of("package")).endswith(
-        "raise mem_mb in set-resources of profiles/site/config.yaml, such as package: {mem_mb: 1000}"
+        "raise mem_mb in set-resources of profiles/site/config.yaml, such as package: {mem_mb: 800}"
     )
 
 

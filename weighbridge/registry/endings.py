@@ -7,6 +7,7 @@ there was.
 
 import contextlib
 import enum
+import math
 import re
 from collections.abc import Callable, Container, Iterable, Iterator
 from pathlib import Path
@@ -30,6 +31,9 @@ _WHY = re.compile(
     r"\*\*\* (?:JOB|STEP) [0-9.a-z]+ ON \S+ (?:CANCELLED|FAILED) AT \S+(?: DUE TO ([A-Z ]+?))? ?\*\*\*", re.IGNORECASE
 )
 _FEW = 3
+_HUNDRED = 100
+_ROOM = 1.3
+"""How much more memory to ask for than wasn't enough."""
 _STAGES = {"evaluate_run": "evaluate", "train_on_nodes": "train"}
 """Stages of the rules that have another name."""
 _SITE = "profiles/site/config.yaml"
@@ -189,9 +193,12 @@ def _words(stage: str, state: State, cause: Cause) -> str:
 
 
 def _more_memory(stage: str, rule: str, state: State) -> str:
+    had = max(state.memory_mib or 0, state.used_mib or 0)
+    enough = _HUNDRED * math.ceil(had * _ROOM / _HUNDRED)
     if stage == "train":
-        return "raise memory_mb in config/config.yaml"
-    more = f", such as {rule}: {{mem_mb: {2 * state.memory_mib:.0f}}}" if state.memory_mib else ""
+        figure = f", such as {enough} for a training of one process" if had else ""
+        return f"raise memory_mb in config/config.yaml{figure}"
+    more = f", such as {rule}: {{mem_mb: {enough}}}" if had else ""
     return f"raise mem_mb in set-resources of {_SITE}{more}"
 
 
