@@ -25,9 +25,10 @@ _TIMEOUT_SECONDS = 10.0
 _MOST_SECONDS = 60.0
 _SLURM_ID = re.compile(r"[0-9]{1,18}")
 _FIELD = re.compile(r"(?:^| )([A-Z][A-Za-z/:]*)=(\S*)")
-_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)([KMGTP]?)[nc]?")
+_SIZE = re.compile(r"([0-9]{1,18}(?:\.[0-9]+)?)([KMGTP]?)[nc]?")
 _MIB = {"K": 2**-10, "": 1.0, "M": 1.0, "G": 2.0**10, "T": 2.0**20, "P": 2.0**30}
-_TIME = re.compile(r"(?:([0-9]+)-)?([0-9]+)(?::([0-9]+))?(?::([0-9]+))?(?:\.[0-9]+)?")
+_WHOLE = re.compile(r"[0-9]{1,18}")
+_TIME = re.compile(r"(?:([0-9]{1,9})-)?([0-9]{1,18})(?::([0-9]{1,9}))?(?::([0-9]{1,9}))?(?:\.[0-9]+)?")
 _BRACKETS = re.compile(r"\[([0-9,-]+)\]")
 _BETWEEN_NODES = re.compile(r",(?![^\[]*\])")
 _MOST_NODES = 10_000
@@ -249,7 +250,7 @@ def _expanded(text: str) -> Iterator[str]:
         return
     for part in match[1].split(","):
         first, _, last = part.partition("-")
-        if not first.isdigit() or not (last or first).isdigit():
+        if not _WHOLE.fullmatch(first) or not _WHOLE.fullmatch(last or first):
             yield text  # not of Slurm's grammar
             return
         for number in range(int(first), int(last or first) + 1):
@@ -338,7 +339,7 @@ def _lines(file: str) -> list[str]:
 
 
 def _whole(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() else None
+    return int(text) if _WHOLE.fullmatch(text) else None
 
 
 def _gpus(text: str) -> int:

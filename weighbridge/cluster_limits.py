@@ -23,7 +23,8 @@ _LOCAL = "to run on this machine alone, leave --profile out: snakemake --cores a
 _FIELD = re.compile(r"(?:^|\s)([A-Z][A-Za-z]*)=(\S*)")
 _SETTING = re.compile(r"^([A-Za-z_]+)\s*= (.*)$", re.MULTILINE)
 _OUTSIDE_PARENTHESES = re.compile(r",(?![^(]*\))")
-_LIMIT = re.compile(r"(MaxSubmitJobs|GrpSubmitJobs|MaxSubmitJobsPU)=([0-9]+)")
+_WHOLE = re.compile(r"[0-9]{1,18}")
+_LIMIT = re.compile(r"(MaxSubmitJobs|GrpSubmitJobs|MaxSubmitJobsPU)=([0-9]{1,18})")
 _GONE = ("DOWN", "DRAIN", "FAIL", "NOT_RESPONDING", "POWERED_DOWN", "FUTURE", "UNKNOWN")
 _NEVER = (
     "invalid account", "invalid partition", "invalid qos", "invalid feature", "invalid generic resource",
@@ -187,7 +188,7 @@ def parsed_gpus(text: str) -> dict[str, int]:
     for entry in _OUTSIDE_PARENTHESES.split(text):
         name, *rest = entry.partition("(")[0].split(":")
         if name == "gpu":
-            *model, number = rest if rest and rest[-1].isdigit() else [*rest, "1"]
+            *model, number = rest if rest and _WHOLE.fullmatch(rest[-1]) else [*rest, "1"]
             found[":".join(model)] += int(number)
     return dict(found)
 
@@ -201,7 +202,7 @@ def _fields(line: str) -> dict[str, str]:
 
 
 def _whole(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() else None
+    return int(text) if _WHOLE.fullmatch(text) else None
 
 
 def objections(limits: Limits, request: Request) -> tuple[Objection, ...]:

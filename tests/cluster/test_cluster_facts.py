@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge import cluster, manifest, stage_commands
+from weighbridge import cluster, cluster_limits, manifest, stage_commands
 from weighbridge.cluster import Phase
 from weighbridge.evidence import wording
 from weighbridge.registry import ledger
@@ -83,6 +83,18 @@ def test_a_list_with_two_ranges_is_a_grid_and_an_endless_one_is_cut() -> None:
     assert len(cluster.hosts("n[1-99999999]")) == 10_000
     assert cluster.hosts("n[a-b]") == ("n[a-b]",)
     assert cluster.hosts("") == ()
+
+
+def test_a_number_that_no_cluster_has_is_none() -> None:
+    """Python itself refuses to read one of more than 4300 digits."""
+    many = "9" * 5000
+    assert cluster.mib(many) is None
+    assert [cluster.seconds(text) for text in (many, f"{many}-1", f"1:{many}", f"1:1:{many}")] == [None] * 4
+    assert cluster.hosts(f"n[{many}]") == (f"n[{many}]",)
+    assert cluster.parsed("3", f"JobId=3 NumNodes={many} NumCPUs={many} Restarts={many} ExitCode=0:{many}").cpus is None
+    assert cluster_limits.parsed_gpus(f"gpu:{many}") == {many: 1}
+    (node,) = cluster_limits.parsed_nodes(f"NodeName=n1 CPUTot={many} RealMemory={many}")
+    assert (node.cpus, node.memory_mib) == (0, 0)
 
 
 @given(st.text(max_size=200))
