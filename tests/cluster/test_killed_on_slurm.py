@@ -98,7 +98,7 @@ def test_a_job_that_somebody_cancels(here: Path, slurm: slurm_lab.Lab, submit: S
     assert record["status"] == "cancelled", "the stage itself has put that on record"
     assert record["error"].startswith(f"stopped by SIGTERM: Slurm job {job} on n")
     assert "was cancelled" in record["error"]
-    assert record["error"].endswith("by scancel or by an administrator")
+    assert record["error"].endswith("(scancel, Ctrl-C in the head, or an administrator)")
 
 
 def test_a_node_that_is_lost(here: Path, slurm: slurm_lab.Lab, submit: Submit) -> None:

@@ -186,7 +186,7 @@ def _words(stage: str, state: State, cause: Cause) -> str:
             Cause.NODE: f" was lost with its machine{ran}; nothing is wrong with the stage, run snakemake again",
             Cause.PREEMPTED: f" had to make room for a job that goes first{ran}; it goes on once there is room again",
             Cause.REQUEUED: f" was put back into the queue{ran} and goes on from there",
-            Cause.CANCELLED: f" was cancelled{ran}, by scancel or by an administrator",
+            Cause.CANCELLED: f" was cancelled{ran} (scancel, Ctrl-C in the head, or an administrator)",
             Cause.FORGOTTEN: " is over, and Slurm doesn't remember how it ended",
         }[cause]
     )
