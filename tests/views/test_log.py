@@ -47,6 +47,18 @@ def test_runs_come_from_the_ledger_and_from_results_each_once(project: Path, run
     assert "roc_auc 0.7123" in text
 
 
+def test_what_to_raise_after_a_kill_is_told_to_its_last_word(project: Path) -> None:
+    error = (
+        "Slurm job 3 on n2 was killed for memory: asked for 500 MiB, had 590 MiB at the last look; "
+        "raise memory_mb in config/config.yaml, such as 800 for a training of one process"
+    )
+    ledger.append(project, failed(candidate="network", seed=2, error=error) | {"status": "killed"})
+    header, *lines = log.log(project, None, query=Query(statuses=("killed",))).splitlines()
+    place = header.index("NOTE")
+    assert " ".join(line[place:] for line in lines) == f"train: {error}"
+    assert [line[:place].strip() for line in lines[1:]] == [""] * (len(lines) - 1)
+
+
 def test_json_has_the_same_lines(project: Path, release: Make, run: Make) -> None:
     release("1.0.0")
     run()

@@ -7,6 +7,7 @@ index; no record is read twice.
 import contextlib
 import datetime as dt
 import re
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import msgspec
 from weighbridge import plan
 from weighbridge.errors import RecordError, WeighbridgeError
 from weighbridge.evidence import wording
-from weighbridge.registry import git, ledger, releases
+from weighbridge.registry import git, ledger, records, releases
 from weighbridge.registry.ledger_rows import Row
 from weighbridge.views import log_compare, log_runs
 from weighbridge.views.columns import aligned
@@ -178,6 +179,7 @@ def _runs_in_columns(lines: list[RunLine], total: int, primary: str | None) -> l
     rows = [("RUN", "CANDIDATE", "SEED", "STATUS", "VALIDATION", "WHEN", "NOTE")]
     for line in lines:
         metric = primary if primary in line.metrics else next(iter(line.metrics), None)
+        note, *more = _note(line)
         rows.append(
             (
                 line.run or "-",
@@ -186,10 +188,17 @@ def _runs_in_columns(lines: list[RunLine], total: int, primary: str | None) -> l
                 line.status,
                 f"{metric} {wording.number(line.metrics[metric])}" if metric else "-",
                 line.when[:16].replace("T", " "),
-                _one_line(line.note),
+                note,
             )
         )
+        rows += [("", "", "", "", "", "", part) for part in more]
     return [*aligned(rows), *_older(len(lines), total)]
+
+
+def _note(line: RunLine) -> list[str]:
+    """Return the note in lines: all of it where it says how an attempt was ended, since it ends with the remedy."""
+    whole = line.status in {records.KILLED, records.CANCELLED}
+    return (textwrap.wrap(line.note, _MESSAGE_WIDTH) if whole else []) or [_one_line(line.note)]
 
 
 def _one_line(text: str) -> str:
