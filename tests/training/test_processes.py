@@ -283,7 +283,7 @@ def test_an_estimator_is_refused() -> None:
 def test_a_gpu_that_isnt_there_is_refused() -> None:
     if torch.cuda.is_available():
         pytest.skip("there is a GPU")
-    with pytest.raises(ModelError, match=r"fit.device is cuda, and torch .* finds 0 GPUs here for 1 processes"):
+    with pytest.raises(ModelError, match=r"fit.device is cuda, and torch .* finds no GPU here: install"):
         train(Plain, settings=Fit(device="cuda"))
 
 

@@ -23,8 +23,10 @@ def chosen(name: Literal["cpu", "cuda"]) -> torch.device:
     number = int(os.environ.get("LOCAL_RANK", "0"))
     found = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if number >= found:
+        gpus = f"only {found} GPU{'s' if found > 1 else ''}" if found else "no GPU"
+        needed = f" for {number + 1} processes, which need one each" if number else ""
         raise ModelError(
-            f"fit.device is cuda, and torch {torch.__version__} finds {found} GPUs here for {number + 1} processes: "
+            f"fit.device is cuda, and torch {torch.__version__} finds {gpus} here{needed}: "
             "install torch's build for CUDA, ask for a machine with a GPU for each process, or set fit.device to cpu"
         )
     torch.cuda.set_device(number)
