@@ -222,10 +222,20 @@ def objections(limits: Limits, request: Request) -> tuple[Objection, ...]:
     if mildest:
         return mildest
     fitting = _some(_fitting(limits, request), " or ")
-    move = f"; or slurm_partition: {fitting}" if fitting else ""
     return tuple(
-        msgspec.structs.replace(one, mend=one.mend + move) for each in found for one in each if one.level == "never"
+        _or_there(one, fitting, known=name in limits.partitions)
+        for name, each in zip(names, found, strict=True)
+        for one in each
+        if one.level == "never"
     )
+
+
+def _or_there(objection: Objection, fitting: str, *, known: bool) -> Objection:
+    """Return an objection that names the partitions to go to, which is all to say where its own isn't *known*."""
+    if not fitting:
+        return objection
+    move = f"slurm_partition: {fitting}"
+    return msgspec.structs.replace(objection, mend=f"{objection.mend}; or {move}" if known else move)
 
 
 def _fitting(limits: Limits, request: Request) -> tuple[str, ...]:

@@ -123,7 +123,7 @@ def test_gpus_are_counted_by_model(text: str, expected: dict[str, int]) -> None:
     ("request_", "found", "mend"),
     [
         (asks(minutes=240), "asks for 240 min; partition short allows at most 60", "runtime: 60; or {move} long"),
-        (asks(partitions=("x",)), "partition 'x' doesn't exist", "one of: short, long; or {move} short or long"),
+        (asks(partitions=("x",)), "partition 'x' doesn't exist", "{move} short or long"),
         (
             asks(memory_mib=8000),
             "asks for 8000 MiB of memory; no node of partition short has more than 4000",
