@@ -1,5 +1,6 @@
 """Several processes behind one command: told to end, killed and lost, they come to the same bits all the same."""
 
+import platform
 import signal
 import subprocess
 import time
@@ -145,6 +146,7 @@ def test_stopped_and_killed_in_every_way_they_come_to_the_same_bits(
     code, said = first.ended()
     assert code == 128 + signal.SIGTERM
     assert "stopped by SIGTERM" in said
+    assert f"2 processes on {platform.node()}" in said
     second = Start(project)
     second.workers[1].kill()
     code, said = second.ended()

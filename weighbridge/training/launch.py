@@ -46,6 +46,8 @@ def train(  # noqa: PLR0913 - what a run is made of
     """
     fit = task.candidate.fit
     nodes = _nodes(fit, progress)
+    where = cluster.job() if nodes > 1 else None
+    progress(f"{fit.processes} processes on {', '.join(where.nodes if where else [platform.node()])}")
     told = worker.Job(root=str(root), seed=seed, task=task, identity=identity, into=str(into))
     talk = into.parent / "processes"
     talk.mkdir()
