@@ -107,15 +107,9 @@ def gpus(wildcards, fit_of=fit_of):
 time_to_save = "--signal=TERM@60 --open-mode=append"
 
 
-def any_of(names):
-    """A pattern of exactly these names."""
-    return "|".join(names) or "(?!)"
-
-
-on_nodes = [
+on_nodes = "|".join(
     name for name, one in project.config.candidates.items() if one.fit.nodes > 1
-]
-on_one_node = [name for name in project.config.candidates if name not in on_nodes]
+)
 
 
 def runs(name):

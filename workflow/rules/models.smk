@@ -18,7 +18,7 @@ rule train:
     benchmark:
         "results/benchmarks/train-{candidate}-{seed}.jsonl"
     wildcard_constraints:
-        candidate=any_of(on_one_node),
+        candidate=f"(?!(?:{on_nodes})/)[a-z0-9][a-z0-9_-]*",
     conda:
         "../../environment.yml"
     threads: threads
@@ -41,7 +41,7 @@ if on_nodes:
     # Snakemake starts such a job once; the stage itself starts a process on each of its nodes.
     use rule train as train_on_nodes with:
         wildcard_constraints:
-            candidate=any_of(on_nodes),
+            candidate=on_nodes,
         resources:
             mem_mb=node_memory,
             runtime=240,
