@@ -1,8 +1,7 @@
-"""The recipe of the environment, built and run by two tools; what runs inside makes the bits of what runs outside.
+"""The recipe of the environment, built and run; what runs inside makes the bits of what runs outside.
 
-No registry of images is asked: the base is bootstrapped from Debian's mirror. Charliecloud builds and runs as any user;
-buildah is what podman builds with. The lock is cut down to what a training of an estimator needs; all else is the
-same recipe.
+No registry of images is asked: the base is bootstrapped from Debian's mirror. Charliecloud builds and runs as any user.
+The lock is cut down to what a training of an estimator needs; all else is the same recipe.
 """
 
 import importlib.metadata
@@ -27,14 +26,13 @@ pytestmark = pytest.mark.slow(seconds=50)
 
 RECIPE = Path("workflow/container/Containerfile")
 _BESIDE = (RECIPE, RECIPE.with_name("engine.pth"))
-_TOOLS = {"mmdebstrap": "mmdebstrap", "buildah": "buildah", "ch-image": "charliecloud", "ch-run": "charliecloud"}
+_TOOLS = {"mmdebstrap": "mmdebstrap", "ch-image": "charliecloud", "ch-run": "charliecloud"}
 _SYSTEM = "/usr/sbin:/usr/bin:/sbin:/bin"  # these tools are Python of Debian's
 _IN_BASE = "ca-certificates,git,make,openssh-client,python3,python3-venv"  # which the recipe then needn't fetch twice
-# What `weighbridge --version` takes, and what a training of an estimator takes.
-_LEAST = ("click", "msgspec", "pyyaml", "rich")
+# What a training of an estimator takes.
 _TRAINING = (
-    *_LEAST, "cryptography", "dvc", "numpy", "pandas", "psutil", "pyarrow", "safetensors", "scikit-learn", "skops",
-    "snakemake", "threadpoolctl",
+    "click", "cryptography", "dvc", "msgspec", "numpy", "pandas", "psutil", "pyarrow", "pyyaml", "rich", "safetensors",
+    "scikit-learn", "skops", "snakemake", "threadpoolctl",
 )  # fmt: skip
 
 
@@ -150,21 +148,3 @@ def test_a_training_in_the_container_makes_the_same_bits(finished: Project, char
     debians = inside(finished, charliecloud, "python", "-c", "import platform; print(platform.python_version())")
     assert after.environment.python == f"CPython {debians}".strip()
     assert after.training.restored_from is None
-
-
-def test_podmans_builder_takes_the_same_recipe(shop: Path) -> None:
-    store = [f"--root={shop / 'store'}", f"--runroot={shop / 'running'}", "--storage-driver=vfs"]
-    env = {"TMPDIR": str(shop)}
-    base = shop / "base.Containerfile"
-    base.write_text("FROM scratch\nADD base.tar /\n")
-    run("buildah", *store, "build", "--isolation=chroot", "--tag=localhost/base", f"--file={base}", shop, env=env)
-    place = context(shop / "least", _LEAST)
-    wheels(place, shop / "l")
-    arguments = {"BASE": "localhost/base", "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "/mnt"}
-    build = [f"--build-arg={name}={value}" for name, value in arguments.items()]
-    build += [f"--volume={shop / 'l'}:/mnt:ro", f"--file={place / RECIPE}", "--tag=localhost/flights"]
-    run("buildah", *store, "build", "--isolation=chroot", *build, place, env=env)
-    run("buildah", *store, "from", "--name=it", "localhost/flights", env=env)
-    command = ["run", "--isolation=chroot", f"--volume={REPOSITORY}:/project:ro", "it", "--"]
-    assert "weighbridge, version" in run("buildah", *store, *command, "weighbridge", "--version", env=env)
-    assert run("buildah", *store, *command, "printenv", "WEIGHBRIDGE_IMAGE", env=env) == "weighbridge\n"

@@ -356,11 +356,14 @@ def test_stages_rename_within_their_own_file_system(done: Project, tmp_path: Pat
         pytest.skip("there is one file system only")
     with tempfile.TemporaryDirectory(dir=other) as folder:
         project = small_project.copy(done, Path(folder))
-        before = folder_entries(project.root / paths.bundle("small"))
-        made = ["data/processed/profile.yaml", "results/runs/logistic/0/run.yaml", "results/package.yaml"]
-        for name in made:
+        places = [project.root / place for place in (paths.PROCESSED, paths.bundle("small"))]
+        before = [folder_entries(place) for place in places]
+        made = ["data/processed/profile.yaml", "results/runs/logistic/0/run.yaml"]
+        for name in [*made, "results/package.yaml"]:
             (project.root / name).unlink()
         env = {"TMPDIR": str(tmp_path), scratch.VARIABLE: str(tmp_path)}
         project.snakemake("--config", "reuse=false", "--", *made, env=env)
-        assert folder_entries(project.root / paths.bundle("small")) == before
+        packaged = project.stage("package", env=env)
+        assert packaged.code == 0, packaged.text
+        assert [folder_entries(place) for place in places] == before
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith("weighbridge-")] == []
