@@ -5,6 +5,7 @@ Slurm's modules are imported where jobs go to Slurm, and nowhere else.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -84,8 +85,9 @@ class Pipeline:
         if self._workflow.executor_plugin.name != "local" and "--show-failed-logs" not in sys.argv:
             from weighbridge import failed_logs
 
-            handlers = self._workflow.logger_manager.logger.handlers
-            failed_logs.shorten(handlers, self._started, apart=[paths.RELEASE_LOG])
+            with contextlib.suppress(AttributeError):  # another Snakemake: it shows logs whole
+                handlers = self._workflow.logger_manager.logger.handlers
+                failed_logs.shorten(handlers, self._started, apart=[paths.RELEASE_LOG])
 
     def _submit(self) -> None:
         """Send Slurm no job that it could never start; from then on, say why one waits, and wait for Slurm itself."""
