@@ -24,7 +24,7 @@ _IDS = {"slurm": "SLURM_JOB_ID", "pbs": "PBS_JOBID", "lsf": "LSB_JOBID", "sge": 
 _TIMEOUT_SECONDS = 10.0
 _MOST_SECONDS = 60.0
 _SLURM_ID = re.compile(r"[0-9]{1,18}")
-_FIELD = re.compile(r"(?:^| )([A-Z][A-Za-z/:]*)=(\S*)")
+_FIELD = re.compile(r"(?:^|\s)([A-Z][A-Za-z/:]*)=(\S*)")
 _SIZE = re.compile(r"([0-9]{1,18}(?:\.[0-9]+)?)([KMGTP]?)[nc]?")
 _MIB = {"K": 2**-10, "": 1.0, "M": 1.0, "G": 2.0**10, "T": 2.0**20, "P": 2.0**30}
 _WHOLE = re.compile(r"[0-9]{1,18}")
@@ -92,6 +92,24 @@ def job() -> ClusterJob | None:
     return _slurm_job(env) if scheduler == "slurm" else _job_of(scheduler, env)
 
 
+def run(*command: str, seconds: float) -> subprocess.CompletedProcess[str]:
+    """Run a command of Slurm's for so many seconds at most.
+
+    Raises:
+        OSError: where there is no such command.
+        subprocess.TimeoutExpired: where it takes longer.
+    """
+    return subprocess.run(  # noqa: S603 - no shell
+        command,
+        capture_output=True,
+        stdin=subprocess.DEVNULL,
+        timeout=seconds,
+        check=False,
+        encoding="utf-8",
+        errors="replace",
+    )
+
+
 def state(job: str) -> State:
     """Return where the job of Slurm's with this id stands; unknown where Slurm can't be asked or doesn't answer.
 
@@ -155,27 +173,27 @@ def requeue() -> bool:
 
 def parsed(job: str, text: str) -> State:
     """Return what ``scontrol show job --oneliner`` says of a job; of an array's tasks the one with this id."""
-    told = [dict(_fields(line)) for line in text.splitlines() if line.startswith("JobId=")]
+    told = [fields(line) for line in text.splitlines() if line.startswith("JobId=")]
     of = next((one for one in told if one["JobId"] == job), told[0] if told else {})
-    nodes = max(_whole(of.get("NumNodes", "").partition("-")[0]) or 1, 1)
+    nodes = max(whole(of.get("NumNodes", "").partition("-")[0]) or 1, 1)
     tres = of.get("AllocTRES", "").replace("(null)", "") or of.get("TRES") or of.get("ReqTRES", "")
     amounts = dict(part.partition("=")[::2] for part in tres.split(","))
-    memory, cpus = mib(amounts.get("mem", "")), _whole(of.get("NumCPUs", "").partition("-")[0])
+    memory, cpus = mib(amounts.get("mem", "")), whole(of.get("NumCPUs", "").partition("-")[0])
     asked = next((of[name] for name in ("TresPerNode", "TresPerJob") if "gpu" in of.get(name, "")), "")
     return State(
         job=job,
         phase=_phase(of.get("JobState", "")),
         said=of.get("JobState", ""),
         reason=_told(of.get("Reason", "")),
-        signal=_whole(of.get("ExitCode", "").partition(":")[2]) or 0,
+        signal=whole(of.get("ExitCode", "").partition(":")[2]) or 0,
         nodes=hosts(_told(of.get("NodeList", ""))),
         partition=_told(of.get("Partition", "")),
         cpus=cpus // nodes if cpus else None,
         memory_mib=memory / nodes if memory else None,
         ran_seconds=seconds(of.get("RunTime", "")),
         limit_seconds=seconds(of.get("TimeLimit", "")),
-        restarts=_whole(of.get("Restarts", "")) or 0,
-        gpus=(_whole(amounts.get("gres/gpu", "")) or _gpus(asked)) // (1 if "TresPerNode" in of else nodes),
+        restarts=whole(of.get("Restarts", "")) or 0,
+        gpus=(whole(amounts.get("gres/gpu", "")) or _gpus(asked)) // (1 if "TresPerNode" in of else nodes),
         log=Path(of["StdErr"]) if of.get("StdErr", "").startswith("/") else None,
     )
 
@@ -187,8 +205,8 @@ def parsed_accounting(job: str, text: str) -> State | None:
     of = next((one for one in told if one["JobIDRaw"] == job and len(one) == len(names)), None)
     if of is None:
         return None
-    nodes, cpus = max(_whole(of["NNodes"]) or 1, 1), _whole(of["NCPUS"])
-    memory, minutes = mib(of["ReqMem"]), _whole(of["TimelimitRaw"])
+    nodes, cpus = max(whole(of["NNodes"]) or 1, 1), whole(of["NCPUS"])
+    memory, minutes = mib(of["ReqMem"]), whole(of["TimelimitRaw"])
     if memory and of["ReqMem"].endswith("c"):
         memory *= (cpus or 1) / nodes
     elif memory and not of["ReqMem"].endswith("n"):
@@ -198,13 +216,13 @@ def parsed_accounting(job: str, text: str) -> State | None:
         job=job,
         phase=_phase(said),
         said=said,
-        signal=_whole(of["ExitCode"].partition(":")[2]) or 0,
+        signal=whole(of["ExitCode"].partition(":")[2]) or 0,
         nodes=hosts(_told(of["NodeList"])),
         partition=of["Partition"],
         cpus=cpus // nodes if cpus else None,
         memory_mib=memory or None,
         used_mib=max((mib(one.get("MaxRSS", ""), "K") or 0.0 for one in told), default=0.0) or None,
-        ran_seconds=_whole(of["ElapsedRaw"]),
+        ran_seconds=whole(of["ElapsedRaw"]),
         limit_seconds=minutes * 60 if minutes else None,
     )
 
@@ -230,6 +248,11 @@ def seconds(text: str) -> int | None:
     else:  # M, M:S, H:M:S
         hours, minutes, rest = {1: (0, *numbers, 0), 2: (0, *numbers), 3: numbers}[len(numbers)]
     return ((int(days or 0) * 24 + hours) * 60 + minutes) * 60 + rest
+
+
+def whole(text: str) -> int | None:
+    """Return a whole number as Slurm writes it; ``None`` where it is none."""
+    return int(text) if _WHOLE.fullmatch(text) else None
 
 
 def hosts(text: str) -> tuple[str, ...]:
@@ -258,12 +281,12 @@ def _expanded(text: str) -> Iterator[str]:
                 yield f"{text[: match.start()]}{number:0{len(first)}}{rest}"
 
 
-def _fields(line: str) -> Iterator[tuple[str, str]]:
-    seen: set[str] = set()
+def fields(line: str) -> dict[str, str]:
+    """Return a record's ``Name=value`` pairs; of a name that is there twice, as in somebody's remark, the first."""
+    found: dict[str, str] = {}
     for name, value in _FIELD.findall(line):
-        if name not in seen:
-            seen.add(name)
-            yield name, value
+        found.setdefault(name, value)
+    return found
 
 
 def _phase(said: str) -> Phase:
@@ -289,17 +312,17 @@ def _slurm_job(env: Mapping[str, str]) -> ClusterJob:
     own = env[_IDS["slurm"]]
     code, out, _ = _asked("scontrol", "show", "job", "--oneliner", own) if _SLURM_ID.fullmatch(own) else (1, "", "")
     said = parsed(own, out) if code == 0 else State(job=own, phase=Phase.UNKNOWN)
-    gpus = _whole(env.get("SLURM_GPUS_ON_NODE", ""))
+    gpus = whole(env.get("SLURM_GPUS_ON_NODE", ""))
     return ClusterJob(
         scheduler="slurm",
         job=own,
         nodes=said.nodes or hosts(env.get("SLURM_JOB_NODELIST", "")),
         partition=said.partition or env.get("SLURM_JOB_PARTITION", ""),
-        cpus=said.cpus or _whole(env.get("SLURM_CPUS_ON_NODE", "")),
+        cpus=said.cpus or whole(env.get("SLURM_CPUS_ON_NODE", "")),
         memory_mib=said.memory_mib or mib(env.get("SLURM_MEM_PER_NODE", "")),
         gpus=said.gpus if gpus is None else gpus,
         limit_seconds=said.limit_seconds,
-        restarts=said.restarts or _whole(env.get("SLURM_RESTART_COUNT", "")) or 0,
+        restarts=said.restarts or whole(env.get("SLURM_RESTART_COUNT", "")) or 0,
     )
 
 
@@ -309,14 +332,14 @@ def _job_of(scheduler: str, env: Mapping[str, str]) -> ClusterJob:
     nodes: list[str]
     if scheduler == "pbs":
         nodes, partition = _lines(env.get("PBS_NODEFILE", "")), env.get("PBS_QUEUE", "")
-        cpus = _whole(env.get("NCPUS", "") or env.get("PBS_NUM_PPN", ""))
+        cpus = whole(env.get("NCPUS", "") or env.get("PBS_NUM_PPN", ""))
     elif scheduler == "lsf":
         nodes, partition, cpus = env.get("LSB_HOSTS", "").split(), env.get("LSB_QUEUE", ""), None
         if nodes:
             cpus = nodes.count(nodes[0])
     else:
         nodes, partition = _lines(env.get("PE_HOSTFILE", "")), env.get("QUEUE", "")
-        cpus = _whole(env.get("NSLOTS", "")) if len(nodes) <= 1 else None
+        cpus = whole(env.get("NSLOTS", "")) if len(nodes) <= 1 else None
     return ClusterJob(
         scheduler=scheduler,
         job=env[_IDS[scheduler]],
@@ -326,7 +349,7 @@ def _job_of(scheduler: str, env: Mapping[str, str]) -> ClusterJob:
         memory_mib=None,
         gpus=len(visible.split(",")) if visible else 0,
         limit_seconds=None,
-        restarts=_whole(env.get("RESTARTED", "")) or 0 if scheduler == "sge" else 0,
+        restarts=whole(env.get("RESTARTED", "")) or 0 if scheduler == "sge" else 0,
     )
 
 
@@ -338,13 +361,9 @@ def _lines(file: str) -> list[str]:
     return []
 
 
-def _whole(text: str) -> int | None:
-    return int(text) if _WHOLE.fullmatch(text) else None
-
-
 def _gpus(text: str) -> int:
     """Return how many a request such as ``gres:gpu:a100:2`` or ``gres/gpu:2`` is for."""
-    return sum(_whole(part.rpartition(":")[2]) or 1 for part in text.split(",") if "gpu" in part)
+    return sum(whole(part.rpartition(":")[2]) or 1 for part in text.split(",") if "gpu" in part)
 
 
 def _told(text: str) -> str:
@@ -354,15 +373,7 @@ def _told(text: str) -> str:
 def _asked(*command: str) -> tuple[int | None, str, str]:
     """Return exit code, output and complaints of a command of Slurm's; no code where it is missing or too slow."""
     try:
-        done = subprocess.run(  # noqa: S603 - no shell, and an id of digits alone
-            command,
-            capture_output=True,
-            stdin=subprocess.DEVNULL,
-            timeout=_TIMEOUT_SECONDS,
-            check=False,
-            encoding="utf-8",
-            errors="replace",
-        )
+        done = run(*command, seconds=_TIMEOUT_SECONDS)
     except (OSError, subprocess.TimeoutExpired):
         return None, "", ""
     return done.returncode, done.stdout, done.stderr

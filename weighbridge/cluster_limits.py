@@ -15,15 +15,13 @@ from typing import Literal
 
 import msgspec
 
-from weighbridge.cluster import seconds
+from weighbridge.cluster import fields, run, seconds, whole
 from weighbridge.errors import SetupError
 
 _TIMEOUT_SECONDS = 20.0
 _LOCAL = "to run on this machine alone, leave --profile out: snakemake --cores all"
-_FIELD = re.compile(r"(?:^|\s)([A-Z][A-Za-z]*)=(\S*)")
 _SETTING = re.compile(r"^([A-Za-z_]+)\s*= (.*)$", re.MULTILINE)
 _OUTSIDE_PARENTHESES = re.compile(r",(?![^(]*\))")
-_WHOLE = re.compile(r"[0-9]{1,18}")
 _LIMIT = re.compile(r"(MaxSubmitJobs|GrpSubmitJobs|MaxSubmitJobsPU)=([0-9]{1,18})")
 _GONE = ("DOWN", "DRAIN", "FAIL", "NOT_RESPONDING", "POWERED_DOWN", "FUTURE", "UNKNOWN")
 _NEVER = (
@@ -148,7 +146,7 @@ def read() -> Limits:
 
 def parsed_partitions(text: str) -> tuple[Partition, ...]:
     """Return the partitions that ``scontrol show partition --oneliner`` names."""
-    return tuple(_partition(_fields(line)) for line in text.splitlines() if "PartitionName=" in line)
+    return tuple(_partition(fields(line)) for line in text.splitlines() if "PartitionName=" in line)
 
 
 def _partition(told: Mapping[str, str]) -> Partition:
@@ -161,22 +159,22 @@ def _partition(told: Mapping[str, str]) -> Partition:
         default=told.get("Default") == "YES",
         state=told.get("State", "UP"),
         minutes=None if limit is None else limit // 60,
-        most_nodes=_whole(told.get("MaxNodes", "")),
+        most_nodes=whole(told.get("MaxNodes", "")),
         for_all=all(allowed) and not any(closed) and not denied,
     )
 
 
 def parsed_nodes(text: str) -> tuple[Node, ...]:
     """Return the machines that ``scontrol show node --oneliner`` names."""
-    return tuple(_node(_fields(line)) for line in text.splitlines() if "NodeName=" in line)
+    return tuple(_node(fields(line)) for line in text.splitlines() if "NodeName=" in line)
 
 
 def _node(told: Mapping[str, str]) -> Node:
     return Node(
         name=told["NodeName"],
         partitions=tuple(filter(None, told.get("Partitions", "").split(","))),
-        cpus=_whole(told.get("CPUTot", "")) or 0,
-        memory_mib=_whole(told.get("RealMemory", "")) or 0,
+        cpus=whole(told.get("CPUTot", "")) or 0,
+        memory_mib=whole(told.get("RealMemory", "")) or 0,
         gpus=parsed_gpus(told.get("Gres", "")),
         up=not any(word in told.get("State", "") for word in _GONE) and "*" not in told.get("State", ""),
     )
@@ -188,21 +186,9 @@ def parsed_gpus(text: str) -> dict[str, int]:
     for entry in _OUTSIDE_PARENTHESES.split(text):
         name, *rest = entry.partition("(")[0].split(":")
         if name == "gpu":
-            *model, number = rest if rest and _WHOLE.fullmatch(rest[-1]) else [*rest, "1"]
+            *model, number = rest if rest and whole(rest[-1]) is not None else [*rest, "1"]
             found[":".join(model)] += int(number)
     return dict(found)
-
-
-def _fields(line: str) -> dict[str, str]:
-    """Return a record's fields; of a name that is there twice, as in somebody's remark at its end, the first."""
-    found: dict[str, str] = {}
-    for name, value in _FIELD.findall(line):
-        found.setdefault(name, value)
-    return found
-
-
-def _whole(text: str) -> int | None:
-    return int(text) if _WHOLE.fullmatch(text) else None
 
 
 def objections(limits: Limits, request: Request) -> tuple[Objection, ...]:
@@ -355,7 +341,7 @@ def refusal(text: str) -> Objection | None:
 def most_submitted() -> int | None:
     """Return how many jobs the site lets one user have in the queue at a time, as far as accounting tells."""
     try:
-        done = _run("scontrol", "show", "assoc_mgr", f"users={_user()}", "flags=assoc")
+        done = run("scontrol", "show", "assoc_mgr", f"users={_user()}", "flags=assoc", seconds=_TIMEOUT_SECONDS)
     except (OSError, KeyError, subprocess.TimeoutExpired):
         return None
     return parsed_most_submitted(done.stdout)
@@ -389,7 +375,7 @@ def _answer(*command: str) -> str:
 def _said(*command: str) -> subprocess.CompletedProcess[str]:
     """Return how a command of Slurm's came out."""
     try:
-        return _run(*command)
+        return run(*command, seconds=_TIMEOUT_SECONDS)
     except FileNotFoundError:
         raise SetupError(
             f"found no Slurm on this machine (no command {command[0]!r}); go to a login node of the cluster, or load "
@@ -405,16 +391,4 @@ def _silent(command: Sequence[str], said: str) -> SetupError:
     return SetupError(
         f"Slurm doesn't answer ({' '.join(command[:3])}: {said}); nothing was submitted and nothing is lost: try again "
         f"when 'scontrol ping' says UP; {_LOCAL}"
-    )
-
-
-def _run(*command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(  # noqa: S603 - no shell
-        command,
-        capture_output=True,
-        stdin=subprocess.DEVNULL,
-        timeout=_TIMEOUT_SECONDS,
-        check=False,
-        encoding="utf-8",
-        errors="replace",
     )

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import msgspec
 
+from weighbridge.cluster import run
+
 _TIMEOUT_SECONDS = 30.0
 _USUAL = frozenset({
     "", "None", "(null)", "Priority", "Resources", "BeginTime", "Dependency", "Prolog", "Cleaning", "Licenses",
@@ -98,15 +100,7 @@ def pending(root: Path) -> tuple[Waiting, ...]:
     """Return this folder's jobs that pend; none where Slurm doesn't answer, for Snakemake itself says so."""
     command = ("squeue", "--noheader", f"--user={os.getuid()}", "--states=PENDING", "--format=%i|%r|%k|%Z")
     try:
-        done = subprocess.run(  # noqa: S603 - no shell
-            command,
-            capture_output=True,
-            stdin=subprocess.DEVNULL,
-            timeout=_TIMEOUT_SECONDS,
-            check=False,
-            encoding="utf-8",
-            errors="replace",
-        )
+        done = run(*command, seconds=_TIMEOUT_SECONDS)
     except (OSError, subprocess.TimeoutExpired):
         return ()
     return parsed(done.stdout, root)
