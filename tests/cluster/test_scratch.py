@@ -341,6 +341,7 @@ def test_stages_on_scratch_make_the_same_bits(finished: Project, tmp_path: Path)
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_stages_rename_within_their_own_file_system(done: Project, tmp_path: Path) -> None:
     """The project lies on another disk than temporary files, and on another than scratch."""
     others = [Path("/dev/shm"), Path("/run"), Path.home()]  # noqa: S108 - a folder of its own is made there

@@ -57,6 +57,7 @@ def test_several_classes_become_more(tmp_path: Path) -> None:
     assert "classes that small@v1.0.0 couldn't name: on record none, found thyme, by the same code" in text, text
 
 
+@pytest.mark.long
 def test_numbers_are_released_again(tmp_path: Path) -> None:
     project = small_project.make(tmp_path / "project", "small_numbers")
     project.snakemake()

@@ -17,7 +17,14 @@ LINES = 60
 
 
 @pytest.mark.slow(seconds=20)
-@pytest.mark.parametrize("name", [name for name in NAMES if name not in APART])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.long if name == "breast_cancer" else ())
+        for name in NAMES
+        if name not in APART
+    ],
+)
 def test_an_example_comes_to_a_release_and_to_the_figures_in_its_page(name: str, new: Project) -> None:
     begin(new, name)
     made = released(new)

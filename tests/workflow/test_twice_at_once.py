@@ -27,11 +27,8 @@ OTHERS = {"run.yaml", "gates.png", ".snakemake_timestamp"}
 STAGES = [
     ("preprocess",),
     ("train", "--candidate", "network", "--seed", "0"),
-    ("train", "--candidate", "logistic", "--seed", "1"),
     ("evaluate", "--candidate", "network", "--seed", "0"),
     ("package",),
-    ("weigh",),
-    ("judge",),
     ("draw",),
 ]
 
