@@ -2,8 +2,7 @@
 
 By hand, from the project's root::
 
-    python tests/slurm_lab.py up               # --accounting, --nodes 4, …; prints the line to source
-    . /tmp/weighbridge-slurm/env
+    eval "$(python tests/slurm_lab.py up)"     # --accounting, --nodes 4, …; it prints the line to source
     sinfo
     python tests/slurm_lab.py down
 
