@@ -11,13 +11,12 @@ are asked for one by one.
 
 import functools
 import inspect
-import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-from weighbridge import cluster
+from weighbridge import cluster, running
 
 _PAUSE_SECONDS = 5.0
 _LOOK_SECONDS = 60.0
@@ -54,7 +53,7 @@ def install(executor: Any, say: Callable[[str], None] | None = None) -> None:
         executor: the class of Snakemake's executor for Slurm.
         say: told where Slurm falls silent and where it answers again; standard error by default.
     """
-    say = say or _say
+    say = say or running.say
     if not _is_known(executor):
         say(
             "snakemake-executor-plugin-slurm: another version than this pipeline knows; where Slurm falls silent, jobs "
@@ -175,8 +174,3 @@ def _waiting(run: Any, silence: _Silence) -> Any:
         return run(self, job)
 
     return waited
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(f"weighbridge: {text}\n")
-    sys.stderr.flush()

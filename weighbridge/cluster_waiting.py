@@ -7,13 +7,13 @@ once. It only looks: whether to wait, to mend or to cancel is the reader's to sa
 import os
 import re
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import msgspec
 
+from weighbridge import running
 from weighbridge.cluster import run
 
 _TIMEOUT_SECONDS = 30.0
@@ -61,7 +61,7 @@ def watch(root: Path, pause_seconds: float, say: Callable[[str], None] | None = 
         Set it to end the watch.
     """
     end = threading.Event()
-    tell = say or _say
+    tell = say or running.say
 
     def look() -> None:
         told: dict[str, str] = {}
@@ -114,8 +114,3 @@ def parsed(text: str, root: Path) -> tuple[Waiting, ...]:
         if len(fields) == len(("id", "reason", "comment", "folder")) and fields[3] == str(root):
             found.append(Waiting(fields[0], fields[1], fields[2]))
     return tuple(found)
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(f"weighbridge: {text}\n")
-    sys.stderr.flush()

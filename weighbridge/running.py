@@ -173,9 +173,9 @@ def _put_in_order(root: Path, holder: str) -> None:
     else:
         _sweep(root)
         words = "its locks and half-written files are removed"
-    _say(f"the last snakemake here was killed; {words}, and its work goes on")
+    say(f"the last snakemake here was killed; {words}, and its work goes on")
     for line in sent.in_words():
-        _say(line)
+        say(line)
 
 
 def _is_elsewhere(holder: str) -> bool:
@@ -230,7 +230,8 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
+    """Print a line on standard error, as ours among Snakemake's."""
     sys.stderr.write(f"weighbridge: {text}\n")
     sys.stderr.flush()
 
@@ -268,7 +269,7 @@ def alone(root: Path, stage: str) -> Iterator[Turn]:
             if not _taken(descriptor, fcntl.LOCK_EX, 0):
                 holder = os.pread(descriptor, 200, 0).decode(errors="replace").strip()
                 known = _records(root) if known is None else known
-                _say(f"{stage} runs already ({holder}); this one waits for it")
+                say(f"{stage} runs already ({holder}); this one waits for it")
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
             _write_holder(descriptor)
         except OSError as problem:
@@ -277,7 +278,7 @@ def alone(root: Path, stage: str) -> Iterator[Turn]:
         wanted = not heads.is_superseded(root)
         if not wanted:
             # A failure would make Snakemake remove what the other one has made.
-            _say(f"{stage} is left to the snakemake that has started here since; nothing is done")
+            say(f"{stage} is left to the snakemake that has started here since; nothing is done")
         yield Turn(wanted, known)
 
 
@@ -290,7 +291,7 @@ def _wait_for_nodes(root: Path, stage: str) -> frozenset[str] | None:
             break
         if not seen:
             known = _records(root)
-            _say(f"{stage} runs already (job {', '.join(sorted(jobs))}); this one waits for it")
+            say(f"{stage} runs already (job {', '.join(sorted(jobs))}); this one waits for it")
         seen = jobs
         time.sleep(_ASKING_SECONDS)
     return known
